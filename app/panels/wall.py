@@ -63,6 +63,10 @@ def create(room: Room) -> QWidget:
             lines, inside = live.line_totals.get(camera_id, {}), live.inside.get(camera_id, {})
             wall.show_counts(camera_id, _counts_by_key(lines, inside), live.line_gaps.get(camera_id, {}))
 
+    def on_health() -> None:
+        workers = live.health.workers if live.health is not None else ()
+        wall.show_engine(next((worker.engine for worker in workers if worker.engine is not None), None))
+
     view: dict[str, tuple[int, int]] = {}
 
     def on_view(sizes: dict[str, tuple[int, int]]) -> None:
@@ -105,6 +109,7 @@ def create(room: Room) -> QWidget:
     live.rings_changed.connect(lambda: pump.set_rings(live.rings))
     live.streams_changed.connect(on_streams)
     live.counts_changed.connect(on_counts)
+    live.health_changed.connect(on_health)
     live.alarms_changed.connect(lambda: _show_alarms(room, wall))
     live.cameras_changed.connect(lambda: _show_alarms(room, wall))
     live.drone_plans_changed.connect(on_drones)

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -127,9 +127,17 @@ class CameraFlow:
         known = self._known[camera_id, at]
         parts = {mark: minute for (name, mark), minute in known.items() if name == stream}
         if stream == WAYS:
-            zone = next((minute for minute in known.values() if minute.subject == "zone"), None)
-            if zone is None:
+            of_vehicles = {zone.key for zone in self._cameras[camera_id].scene.zones if zone.counts_vehicles}
+            zones = [
+                minute
+                for minute in known.values()
+                if minute.subject == "zone" and not minute.label and minute.key in of_vehicles
+            ]
+            if not zones:
                 return None
+            # Where one zone was not looked at, nobody knows who came from there.
+            zone = min(zones, key=_vehicles_seen_s)
+            zone = replace(zone, observed_s=_vehicles_seen_s(zone))
             names = {one.key: one.name for one in self._cameras[camera_id].scene.zones}
             whole, data = zone, ways_of(zone, parts.values(), names)
         elif "" in parts:
@@ -251,7 +259,8 @@ def streams_of(scene: Scene) -> dict[str, str]:
         for way in (line.forward_name, line.backward_name)
     }
     zones = {slug(f"zone-{zone.key}"): zone.name for zone in scene.zones}
-    ways = {WAYS: "Origins and destinations"} if len(scene.zones) > 1 else {}
+    has_ways = sum(zone.counts_vehicles for zone in scene.zones) > 1
+    ways = {WAYS: "Origins and destinations"} if has_ways else {}
     return lanes | lines | zones | ways
 
 
@@ -315,6 +324,10 @@ def ways_of(zone: FlowMinute, ways: Iterable[FlowMinute], names: Mapping[str, st
                 }
             )
     return {**_span_of(zone), "originDestination": found}
+
+
+def _vehicles_seen_s(zone: FlowMinute) -> float:
+    return 0.0 if zone.n_vehicles is None else zone.observed_s
 
 
 def _span_of(minute: FlowMinute) -> dict[str, Any]:

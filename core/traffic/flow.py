@@ -160,7 +160,8 @@ def write_rows(session: Session, minutes: Iterable[FlowMinute]) -> None:
 def read_since(session: Session, since: datetime, camera_id: str, n_most: int) -> list[FlowMinute]:
     """Return minutes from `since` on, oldest first; of one camera, or of all where `camera_id` is empty.
 
-    A class that came in one part of a minute only was watched for in all of it: each row says what its minute says.
+    A class that came in one part of a minute only was watched for in all of it: each row says what its minute says, but
+    for what nobody looked for.
     """
     query = select(FlowMinuteRow).where(FlowMinuteRow.minute >= since)
     if camera_id:
@@ -172,7 +173,12 @@ def read_since(session: Session, since: datetime, camera_id: str, n_most: int) -
     for minute in found:
         place = minute.camera_id, minute.minute
         seen_s[place] = max(minute.observed_s, seen_s.get(place, 0.0))
-    return [replace(minute, observed_s=seen_s[minute.camera_id, minute.minute]) for minute in found]
+    return [
+        minute
+        if minute.n_vehicles is None and not minute.observed_s
+        else replace(minute, observed_s=seen_s[minute.camera_id, minute.minute])
+        for minute in found
+    ]
 
 
 def _from_row(row: FlowMinuteRow) -> FlowMinute:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.media.convert import Letterbox
 from core.vision.camera_motion import CameraMotionEstimator
-from core.vision.classes import labels_for_lines, labels_for_rules
+from core.vision.classes import labels_for_counts, labels_for_rules
 from core.vision.decode import FloatArray, overlap
 from core.vision.flow import FlowMinute
 from core.vision.masks import IgnoreMasks
@@ -64,17 +64,17 @@ class CameraAnalyser:
             camera_id: Written into the observations.
             scene: Zones and lines.
             labels: Classes that count on this camera. Others are dropped before tracking, but for those that a rule
-                asks for (people on the carriageway) or a line names: these are followed, and not shown.
+                asks for (people on the carriageway) or a line, zone or lane names: these are followed, and not shown.
             tracker: Which algorithm.
             aspect: Width of the picture over its height.
             engine_labels: Classes of the network, by index; none as long as there is no network.
             wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
         self._shown = frozenset(labels)
-        self._followed = self._shown | labels_for_rules(scene) | labels_for_lines(scene)
+        self._followed = self._shown | labels_for_rules(scene) | labels_for_counts(scene)
         self._kind, self._aspect = tracker, aspect
-        self.use_labels(engine_labels)
         self._rules = SceneRules(camera_id, scene, aspect, labels=self._shown, wanted_per_s=wanted_per_s)
+        self.use_labels(engine_labels)
         self._masks = IgnoreMasks(scene)
         self._motion = CameraMotionEstimator() if tracker is TrackerKind.BOTSORT else None
 
@@ -85,6 +85,7 @@ class CameraAnalyser:
         self._is_wanted = np.array([label in self._followed for label in self.labels], bool)
         self._is_confused = np.array([label in _CONFUSED for label in self.labels], bool)
         self._tracker = make_tracker(self._kind, labels=self.labels, aspect=self._aspect)
+        self._rules.use_known(frozenset(self.labels))
 
     def update(
         self,
@@ -230,9 +231,10 @@ class CameraAnalyser:
         """Why the road plane cannot be used; empty where all is well, or none was set."""
         return self._rules.measures.plane_fault
 
-    def n_inside(self, zone_key: str) -> int:
-        """Return how many vehicles are in a zone now."""
-        return self._rules.n_inside(zone_key)
+    @property
+    def inside(self) -> dict[str, int]:
+        """How many are in each zone now; a zone is left out where nobody looks for what counts in it."""
+        return self._rules.inside
 
     def _choose(self, boxes: FloatArray, letterbox: Letterbox) -> FloatArray:
         indices = boxes[:, 5].astype(np.intp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 
-from core.vision.model import PERSON, VEHICLE_LABELS, EngineInfo, ObservationKind, Scene
+from core.vision.model import PERSON, VEHICLE_LABELS, CountLine, EngineInfo, Lane, ObservationKind, Scene, Zone
 from core.vision.tuning import Tuning, rule
 
 TWO_WHEELERS = ("bicycle", "motorcycle")
@@ -21,7 +21,7 @@ SOME_CLASSES = (
     "The model {model} does not know {missing}: never found here. "
     "Choose other classes in the camera's settings, or let the site use another model (vision.model)."
 )
-LINE_CLASSES = "The line {name} cannot count {missing}: the model {model} does not know them."
+PLACE_CLASSES = "The {kind} {name} cannot count {missing}: the model {model} does not know them."
 RULE_CLASSES = "{title} cannot work here: the model {model} does not know {missing}."
 RULE_CLASSES_IN_PART = "{title} works only in part here: the model {model} does not know {missing}."
 _MAX_NAMED = 4
@@ -86,25 +86,47 @@ def labels_for_rules(scene: Scene) -> frozenset[str]:
     return frozenset[str]().union(*labels_by_rule(scene).values())
 
 
-def missing_for_lines(engine: EngineInfo, scene: Scene) -> tuple[str, ...]:
-    """Say of each counting line which of the classes that it names the model does not know."""
+def missing_for_counts(engine: EngineInfo, scene: Scene) -> tuple[str, ...]:
+    """Say of each line, zone and lane which of the classes that it names the model does not know."""
     known = set(engine.labels)
+    drawn: tuple[tuple[str, Sequence[CountLine | Zone | Lane]], ...] = (
+        ("line", scene.lines),
+        ("zone", scene.zones),
+        ("lane", scene.lanes),
+    )
     return tuple(
-        LINE_CLASSES.format(
-            name=line.name or line.key, model=engine.model_name, missing=", ".join(_in_order(frozenset(unknown)))
+        PLACE_CLASSES.format(
+            kind=kind,
+            name=place.name or place.key,
+            model=engine.model_name,
+            missing=", ".join(_in_order(frozenset(unknown))),
         )
-        for line in scene.lines
-        if (unknown := set(line.labels) - known)
+        for kind, places in drawn
+        for place in places
+        if (unknown := set(place.labels) - known)
     )
 
 
-def labels_for_lines(scene: Scene) -> frozenset[str]:
-    """Return the classes that counting lines have to be told of, whatever the camera shows.
+def labels_for_counts(scene: Scene) -> frozenset[str]:
+    """Return the classes that lines, zones and lanes name and have to be told of, whatever the camera shows.
 
     Who rides is no person on foot: where people count, what they ride has to be known.
     """
-    named = frozenset(label for line in scene.lines for label in line.labels)
+    places: tuple[CountLine | Zone | Lane, ...] = (*scene.lines, *scene.zones, *scene.lanes)
+    named = frozenset(label for place in places for label in place.labels)
     return named | frozenset(TWO_WHEELERS) if PERSON in named else named
+
+
+def labels_sought(named: Sequence[str], shown: Set[str], known: Set[str] | None) -> frozenset[str]:
+    """Return the classes that are really looked for in one line, zone or lane: where there is none, no zero is known.
+
+    Args:
+        named: Classes that it names; none means every vehicle class that the camera looks for.
+        shown: Classes that the camera looks for.
+        known: Classes that the model knows; None where it knows all.
+    """
+    wanted = frozenset(named) or frozenset(VEHICLE_LABELS).intersection(shown)
+    return wanted if known is None else wanted & known
 
 
 def _in_order(labels: frozenset[str]) -> list[str]:

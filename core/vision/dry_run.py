@@ -25,7 +25,7 @@ from core.media.camera_source import is_same_shape
 from core.media.model import SourceSpec
 from core.media.parameters import public_address
 from core.vision.analyse import CameraAnalyser
-from core.vision.classes import missing_classes, missing_for_lines, missing_for_rules, other_classes
+from core.vision.classes import missing_classes, missing_for_counts, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import detail_of, merge_detail
 from core.vision.dry_run_model import MAX_FOOTAGE_S, DryRun, DryRunOrder, Raised
@@ -161,7 +161,7 @@ def dry_run(
             done = _look(order, engine, collector, run, on_progress, must_stop)
             unseen = (
                 missing_classes(engine.info, order.labels),
-                *missing_for_lines(engine.info, order.scene),
+                *missing_for_counts(engine.info, order.scene),
                 *missing_for_rules(engine.info, order.scene).values(),
             )
             return replace(done, message=" ".join(text for text in (done.message, *unseen) if text))

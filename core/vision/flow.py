@@ -20,7 +20,8 @@ class FlowMinute:
         key: Of the lane, line or zone; "FROM>TO" for an origin and destination.
         direction: The line's direction name; empty otherwise.
         label: Class of the vehicles, or "person" of people on foot; empty for figures over all classes of vehicles.
-        observed_s: Seconds of the minute that were really seen; a camera that was away for a half says 30.
+        observed_s: Seconds of the minute that were really seen; a camera that was away for a half says 30. 0 where
+            nothing that counts here was looked for.
         n_vehicles: That passed or were counted; people where `label` is "person".
         speed_kmh: Mean over vehicles.
         speed_error_kmh: One standard deviation of that mean, from the road plane and the boxes.

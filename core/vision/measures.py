@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from core.vision.classes import labels_sought
 from core.vision.flow import FlowMinute
 from core.vision.geometry import Point, scale_points
 from core.vision.lanes import LaneShape
 from core.vision.lines import Crossing, LineCounter
-from core.vision.model import PERSON, CountLine, Lane, Scene
+from core.vision.model import PERSON, VEHICLE_LABELS, CountLine, Lane, Scene, Zone
 from core.vision.plane import Array, Plane, PlaneError, solve
 from core.vision.speed import WINDOW_S, Speed, SpeedMeter
 from core.vision.vehicles import PictureClock, Sighting
@@ -56,16 +57,32 @@ class MinuteMeasures:
         speeds: What is known in the newest picture, by the vehicles' keys.
     """
 
-    def __init__(self, camera_id: str, scene: Scene, aspect: float) -> None:
-        """Lay out lanes, lines, zones and the road plane."""
+    def __init__(
+        self,
+        camera_id: str,
+        scene: Scene,
+        aspect: float,
+        labels: frozenset[str] = frozenset(VEHICLE_LABELS),
+        known: frozenset[str] | None = None,
+    ) -> None:
+        """Lay out lanes, lines, zones and the road plane.
+
+        Args:
+            camera_id: Written into the minutes.
+            scene: What was drawn.
+            aspect: Width of the picture over its height.
+            labels: Classes that the camera looks for: those of what names none of its own.
+            known: Classes that the model knows; None where it knows all.
+        """
         self.plane_fault = ""
         self.speeds: dict[int, Speed] = {}
         self._camera_id = camera_id
         self._scene = scene
+        self._labels, self._known = labels, known
         self.plane = plane = self._solve(scene, aspect)
         self._meter = None if plane is None else SpeedMeter(plane)
         self._lanes = [_LaneMeter(lane, aspect, plane) for lane in scene.lanes]
-        self._zones = [(zone.key, ZonePresence(zone, aspect)) for zone in scene.zones]
+        self._zones = [(zone, ZonePresence(zone, aspect)) for zone in scene.zones]
         self._been: dict[int, tuple[str, ...]] = {}
         self._open: _Minute | None = None
         self._done: list[FlowMinute] = []
@@ -74,6 +91,7 @@ class MinuteMeasures:
     def update(
         self,
         sightings: Sequence[Sighting],
+        counted: Sequence[Sighting],
         gone: Iterable[int],
         crossings: Sequence[tuple[CountLine, Crossing]],
         clock: PictureClock,
@@ -81,11 +99,13 @@ class MinuteMeasures:
         *,
         watched_s: float,
         saw_nothing: bool,
+        is_unsure: bool,
     ) -> None:
         """Take one picture.
 
         Args:
-            sightings: Vehicles of the classes that count on this camera.
+            sightings: Everybody who is followed: of them count those whose class a lane or zone names.
+            counted: Those of the classes that the camera looks for; they count where no class is named.
             gone: Keys of those that are forgotten from now on.
             crossings: Who crossed a counting line in this picture.
             clock: Of the pictures, already advanced to this one.
@@ -93,19 +113,34 @@ class MinuteMeasures:
             watched_s: Of the seconds since the last picture, those in which nobody can have passed unseen: none of a
                 camera that is blind, or looked at too rarely.
             saw_nothing: As `ZonePresence.update` takes it.
+            is_unsure: The picture does not show what was drawn on: nothing is counted or measured in it.
         """
         minute = self._turn_to(captured_at, clock.dt_s, min(watched_s, clock.dt_s))
-        if self._meter is not None:
-            if clock.is_gap:
-                self._meter.forget_all()
-            self.speeds = self._meter.update(sightings, clock.now_s)
-            self._meter.forget(gone)
+        self._follow_speeds(() if is_unsure else sightings, gone, clock, begins_anew=clock.is_gap or is_unsure)
         for line, crossing in crossings:
             minute.lines[line.key, crossing.direction, crossing.sighting.track.label] += 1
         for lane in self._lanes:
-            lane.update(minute.lanes[lane.key], sightings, self.speeds, clock.now_s, watched_s)
+            who = sightings if lane.names_classes else counted
+            if is_unsure:
+                lane.break_off()
+            else:
+                lane.update(minute.lanes[lane.key], who, self.speeds, clock.now_s, watched_s)
             lane.forget(gone)
-        self._follow_ways(minute, sightings, gone, clock, saw_nothing=saw_nothing)
+        self._follow_ways(minute, sightings, counted, gone, clock, saw_nothing=saw_nothing, is_unsure=is_unsure)
+
+    def _follow_speeds(
+        self, sightings: Sequence[Sighting], gone: Iterable[int], clock: PictureClock, *, begins_anew: bool
+    ) -> None:
+        if self._meter is None:
+            return
+        if begins_anew:
+            self._meter.forget_all()
+        self.speeds = self._meter.update(sightings, clock.now_s)
+        self._meter.forget(gone)
+
+    def use_known(self, known: frozenset[str]) -> None:
+        """Go on with a model that knows these classes."""
+        self._known = known
 
     def break_off(self) -> None:
         """Let nobody pass the middle of a lane with the next picture: it does not go on from the last one."""
@@ -159,23 +194,33 @@ class MinuteMeasures:
         self,
         minute: _Minute,
         sightings: Sequence[Sighting],
+        counted: Sequence[Sighting],
         gone: Iterable[int],
         clock: PictureClock,
         *,
         saw_nothing: bool,
+        is_unsure: bool,
     ) -> None:
-        """Count who comes into a zone, and each zone where that vehicle was before, once."""
-        for key, presence in self._zones:
-            change = presence.update(sightings, presence.inside(sightings), clock, saw_nothing=saw_nothing)
-            for sighting in change.entered:
-                minute.zones[key] += 1
+        """Count who comes into a zone, and each zone where a vehicle was before, once; people on foot apart."""
+        for zone, presence in self._zones:
+            key, who = zone.key, sightings if zone.labels else counted
+            change = presence.update(who, presence.inside(who), clock, saw_nothing=saw_nothing)
+            entered = () if is_unsure else change.entered
+            for sighting in entered:
+                is_person = sighting.track.label == PERSON
+                minute.zones[key, PERSON if is_person else ""] += 1
+                if is_person:
+                    continue
                 been = self._been.get(sighting.key, ())
                 if key in been:
                     continue
                 for origin in been:
                     minute.ways[f"{origin}>{key}"] += 1
                 self._been[sighting.key] = (*been, key)
-            for sighting in change.found:
+            # Who came in while nobody saw counts no more than who was found there.
+            for sighting in change.found + (change.entered if is_unsure else ()):
+                if sighting.track.label == PERSON:
+                    continue
                 self._been[sighting.key] = tuple(dict.fromkeys((*self._been.get(sighting.key, ()), key)))
             presence.forget(gone)
         for vehicle in gone:
@@ -191,12 +236,16 @@ class MinuteMeasures:
             return
         self._done += self._lines_of(minute)
         for lane in self._lanes:
+            if not self._sought(lane.lane) - {PERSON}:
+                self._done.append(self._not_known(minute, "lane", lane.key))
+                continue
             seen = minute.lanes[lane.key]
-            total = self._counted(minute, "lane", lane.key, seen.classes.total())
+            n_vehicles = sum(n for label, n in seen.classes.items() if label != PERSON)
+            total = self._counted(minute, "lane", lane.key, n_vehicles)
             self._done.append(lane.complete(total, seen, minute.observed_s))
             self._done += [self._counted(minute, "lane", lane.key, n, label=label) for label, n in seen.classes.items()]
-        for key, _ in self._zones:
-            self._done.append(self._counted(minute, "zone", key, minute.zones[key]))
+        for zone, _ in self._zones:
+            self._done += self._zone_of(minute, zone)
         for key, n_vehicles in minute.ways.items():
             self._done.append(self._counted(minute, "od", key, n_vehicles))
 
@@ -204,18 +253,35 @@ class MinuteMeasures:
         """Return each line's vehicles and people by direction, zeros too, and each class that came."""
         found = []
         for line in self._scene.lines:
+            sought = self._sought(line)
+            sees_vehicles = line.counts_vehicles and bool(sought - {PERSON})
             for direction in dict.fromkeys((line.forward_name, line.backward_name)):
+                if not sought:
+                    found.append(self._not_known(minute, "line", line.key, direction=direction))
+                    continue
                 classes = {
                     label: n for (key, way, label), n in minute.lines.items() if key == line.key and way == direction
                 }
-                total = sum(n for label, n in classes.items() if label != PERSON) if line.counts_vehicles else None
-                if line.counts_people:
+                total = sum(n for label, n in classes.items() if label != PERSON) if sees_vehicles else None
+                if PERSON in sought:
                     classes.setdefault(PERSON, 0)
                 found.append(self._counted(minute, "line", line.key, total, direction=direction))
                 found += [
                     self._counted(minute, "line", line.key, n, direction=direction, label=label)
                     for label, n in classes.items()
                 ]
+        return found
+
+    def _zone_of(self, minute: _Minute, zone: Zone) -> list[FlowMinute]:
+        """Return who came into a zone: vehicles, and people apart where the zone names them; zeros too."""
+        sought = self._sought(zone)
+        if not sought:
+            return [self._not_known(minute, "zone", zone.key)]
+        sees_vehicles = zone.counts_vehicles and bool(sought - {PERSON})
+        found = [self._counted(minute, "zone", zone.key, minute.zones[zone.key, ""] if sees_vehicles else None)]
+        if PERSON in sought:
+            n_people = minute.zones[zone.key, PERSON]
+            found.append(self._counted(minute, "zone", zone.key, n_people, label=PERSON))
         return found
 
     def _counted(
@@ -231,6 +297,13 @@ class MinuteMeasures:
             observed_s=round(minute.observed_s, 1),
             n_vehicles=n_vehicles,
         )
+
+    def _not_known(self, minute: _Minute, subject: str, key: str, *, direction: str = "") -> FlowMinute:
+        """Return the minute of what nobody could see: none of its classes is looked for, or the model knows none."""
+        return replace(self._counted(minute, subject, key, None, direction=direction), observed_s=0.0)
+
+    def _sought(self, place: CountLine | Lane | Zone) -> frozenset[str]:
+        return labels_sought(place.labels, self._labels, self._known)
 
 
 @dataclass(slots=True)
@@ -276,7 +349,7 @@ class _Minute:
     start: datetime
     observed_s: float = 0.0
     lines: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    zones: Counter[str] = field(default_factory=Counter)
+    zones: Counter[tuple[str, str]] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
     lanes: dict[str, _LaneMinute] = field(default_factory=lambda: defaultdict(_LaneMinute))
 
@@ -302,6 +375,7 @@ class _LaneMeter:
 
     def __init__(self, lane: Lane, aspect: float, plane: Plane | None) -> None:
         self.key = lane.key
+        self.lane = lane
         self._aspect = aspect
         self._shape = LaneShape(lane, aspect)
         start, end = scale_points((lane.start, lane.end), aspect)
@@ -310,6 +384,11 @@ class _LaneMeter:
         self._road = None if plane is None else _Road.under(lane, aspect, plane)
         self._before: dict[int, _OnLane] = {}
         self._queued: dict[int, _OnLane] = {}
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether the lane itself says what is measured in it, whatever else the camera looks for."""
+        return bool(self.lane.labels)
 
     def update(
         self,
@@ -339,6 +418,7 @@ class _LaneMeter:
 
     def break_off(self) -> None:
         self._counter.break_off()
+        self._before = {}
 
     def forget(self, keys: Iterable[int]) -> None:
         self._counter.forget(keys)

@@ -92,6 +92,16 @@ class Zone:
     detail: bool = False
 
     @property
+    def counts_people(self) -> bool:
+        """Whether people on foot count."""
+        return PERSON in self.labels
+
+    @property
+    def counts_vehicles(self) -> bool:
+        """Whether anything but people on foot counts."""
+        return self.labels != (PERSON,)
+
+    @property
     def is_crossing(self) -> bool:
         """Whether people may walk there, though a lane runs through it."""
         return self.labels == (PERSON,) and not self.alarms_presence

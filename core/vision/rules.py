@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from core.kernel.ids import new_id
 from core.vision.camera_condition import BlindedRule, ConditionRule, FrozenRule
 from core.vision.camera_moved import MovedRule
+from core.vision.classes import labels_sought
 from core.vision.collision import CollisionRule
 from core.vision.congestion import CongestionRule
 from core.vision.congestion_lane import LaneCongestionRule
 from core.vision.held_ends import GLANCE_S, HeldEnds
-from core.vision.lines import LineCounter
+from core.vision.lines import Crossing, LineCounter
 from core.vision.loitering import LoiteringRule
 from core.vision.masks import IgnoreMasks
 from core.vision.measures import MinuteMeasures
@@ -30,6 +31,7 @@ from core.vision.model import (
     LEAST_LOOKS_PER_S,
     PERSON,
     VEHICLE_LABELS,
+    CountLine,
     Observation,
     ObservationKind,
     Phase,
@@ -85,6 +87,7 @@ class SceneRules:
         aspect: float,
         labels: frozenset[str] = frozenset(VEHICLE_LABELS),
         *,
+        known: frozenset[str] | None = None,
         wanted_per_s: float = 0.0,
     ) -> None:
         """Lay out zones and lines.
@@ -93,11 +96,12 @@ class SceneRules:
             camera_id: Written into the observations.
             scene: What was drawn.
             aspect: Width of the picture over its height.
-            labels: Classes that count on this camera; zones see no others, nor do lines that name none of their own.
+            labels: Classes that count on this camera: in lines, zones and lanes that name none of their own.
+            known: Classes that the model knows; None where it knows all.
             wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
-        self.measures = MinuteMeasures(camera_id, scene, aspect)
-        self._labels = labels
+        self.measures = MinuteMeasures(camera_id, scene, aspect, labels, known)
+        self._labels, self._known = labels, known
         self._camera_id = camera_id
         self._run = new_id()
         self._clock = PictureClock()
@@ -153,9 +157,43 @@ class SceneRules:
         self._seen_s = 0.0 if is_unsure else self._seen_s + self._clock.looked_s
         saw_nothing = self._seen_s < GLANCE_S
         counted = [sighting for sighting in sightings if sighting.track.label in self._labels]
+        if is_unsure:
+            # Lines, lanes and the road plane do not lie where they were drawn, or nobody sees who is there.
+            self.break_off()
+        crossings = [] if is_unsure else self._cross(sightings, counted, note)
+        for _, counter in self._lines:
+            counter.forget(gone)
+        for zone in self._zones.values():
+            who_counts = sightings if zone.labels else counted
+            zone.update(who_counts, gone, self._clock, note, saw_nothing=saw_nothing, is_unsure=is_unsure)
+        watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
+        self.measures.update(
+            sightings,
+            counted,
+            gone,
+            crossings,
+            self._clock,
+            captured_at,
+            watched_s=watched_s,
+            saw_nothing=saw_nothing,
+            is_unsure=is_unsure,
+        )
+        for rule in self._rules:
+            rule.update(moment, note)
+        self._places.update(moment, self._told_to_stand())
+        if self.is_blind:
+            self._ends.distrust()
+        if is_unsure:
+            return self._ends.hold_back(note.observations)
+        return self._ends.let_go(note.observations, self._clock.looked_s, pts_s, captured_at)
+
+    def _cross(
+        self, sightings: Sequence[Sighting], counted: Sequence[Sighting], note: Notebook
+    ) -> list[tuple[CountLine, Crossing]]:
+        """Return who crossed a line since the last picture, and write it down."""
         crossings = []
         for line, counter in self._lines:
-            # Classes that a line names count on it, whatever else the camera looks for.
+            # Classes that a line, zone or lane names count there, whatever else the camera looks for.
             for crossing in counter.update(sightings if line.labels else counted):
                 who = crossing.sighting
                 if who.track.label == PERSON and not is_on_foot(who, vehicles_among(sightings)):
@@ -170,21 +208,7 @@ class SceneRules:
                     sighting=who,
                     direction=crossing.direction,
                 )
-            counter.forget(gone)
-        for zone in self._zones.values():
-            zone.update(counted, gone, self._clock, note, saw_nothing=saw_nothing)
-        watched_s = 0.0 if is_unsure or self.is_undersampled else self._clock.dt_s
-        self.measures.update(
-            counted, gone, crossings, self._clock, captured_at, watched_s=watched_s, saw_nothing=saw_nothing
-        )
-        for rule in self._rules:
-            rule.update(moment, note)
-        self._places.update(moment, self._told_to_stand())
-        if self.is_blind:
-            self._ends.distrust()
-        if is_unsure:
-            return self._ends.hold_back(note.observations)
-        return self._ends.let_go(note.observations, self._clock.looked_s, pts_s, captured_at)
+        return crossings
 
     def watch_camera(self, pts_s: float, captured_at: datetime, picture: NDArray[np.uint8]) -> list[Observation]:
         """Take a picture in which nobody looked for vehicles: it says only whether the camera itself is well.
@@ -204,6 +228,11 @@ class SceneRules:
             self._seen_s = 0.0
             return self._ends.hold_back(note.observations)
         return note.observations
+
+    def use_known(self, known: frozenset[str]) -> None:
+        """Go on with a model that knows these classes."""
+        self._known = known
+        self.measures.use_known(known)
 
     def break_off(self) -> None:
         """Let nobody cross a line with the next picture: it does not go on from the last one."""
@@ -269,6 +298,15 @@ class SceneRules:
         """Whether the camera is looked at so rarely that nobody is followed from look to look."""
         return self._clock.is_rare
 
+    @property
+    def inside(self) -> dict[str, int]:
+        """How many are in each zone now; a zone is left out where nobody looks for what counts in it."""
+        return {
+            key: zone.presence.n_inside
+            for key, zone in self._zones.items()
+            if labels_sought(zone.labels, self._labels, self._known)
+        }
+
     def n_inside(self, zone_key: str) -> int:
         """Return how many vehicles are in a zone now.
 
@@ -305,12 +343,13 @@ class _ZoneRules:
         note: Notebook,
         *,
         saw_nothing: bool,
+        is_unsure: bool,
     ) -> None:
         inside = self.presence.inside(sightings)
         came = self.presence.update(sightings, inside, clock, saw_nothing=saw_nothing)
         inside = tuple(sighting for sighting in inside if sighting.track.label != PERSON)
         self._n_rare_looks_empty = 0 if inside else self._n_rare_looks_empty + clock.is_rare
-        self._watch_presence(came, clock, note)
+        self._watch_presence(came, clock, note, counts=self._zone.counts_presence and not is_unsure)
         self.presence.forget(gone)
         is_congested = self._watch_congestion(inside, gone, clock, note)
         if self._stopped is None:
@@ -321,13 +360,18 @@ class _ZoneRules:
             self._write(note, ObservationKind.STOPPED_VEHICLE, change.phase, change.sighting, values)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes that the zone names."""
+        return self._zone.labels
+
+    @property
     def told(self) -> frozenset[int]:
         """Keys of vehicles that were said to stand, and not to have left."""
         return frozenset() if self._stopped is None else self._stopped.told
 
-    def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook) -> None:
+    def _watch_presence(self, change: ZoneChange, clock: PictureClock, note: Notebook, *, counts: bool) -> None:
         n_inside = float(self.presence.n_inside)
-        if self._zone.counts_presence:
+        if counts:
             for sighting in change.entered:
                 self._write(note, ObservationKind.ZONE_ENTERED, Phase.INSTANT, sighting, {"n_vehicles": n_inside})
             for sighting, dwell_s in change.left:

@@ -26,7 +26,7 @@ from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.camera_condition import LONG_GAP_S
-from core.vision.classes import missing_classes, missing_for_lines, missing_for_rules, other_classes
+from core.vision.classes import missing_classes, missing_for_counts, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_areas, detail_of, merge_detail, missing_upright
 from core.vision.detector_link import Asks
@@ -450,10 +450,10 @@ class CameraSlot:
             self._send(Measured(minutes=minutes))
 
     def n_inside(self) -> dict[str, int]:
-        """Return the vehicles in each zone now."""
+        """Return how many are in each zone now; a zone of which nobody can tell is left out."""
         with self._lock:
             analyser = self.analyser
-            return {} if analyser is None else {zone.key: analyser.n_inside(zone.key) for zone in self.job.scene.zones}
+            return {} if analyser is None else analyser.inside
 
     def _detection_reason(self, now_s: float, overloaded: str) -> str:
         if self._is_away and self.job.scene.private_parts:
@@ -510,7 +510,7 @@ class CameraSlot:
         """Return what stays until somebody changes a setting."""
         job, engine, said = self.job, self._engine, list[str]()
         if engine is not None:
-            said += [missing_classes(engine, job.labels), *missing_for_lines(engine, job.scene)]
+            said += [missing_classes(engine, job.labels), *missing_for_counts(engine, job.scene)]
             said += missing_for_rules(engine, job.scene).values()
             if self._letterbox is not None:
                 said.append(missing_upright(self._letterbox, engine.input_wh, job.scene))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.vision.geometry import are_inside, distance_to_outline, scale_points
-from core.vision.model import PERSON, VEHICLE_LABELS, Zone
+from core.vision.model import PERSON, VEHICLE_LABELS, Track, Zone
+from core.vision.pedestrian import is_on_foot, vehicles_among
 from core.vision.vehicles import PictureClock, Sighting
 
 N_SIGHTINGS_TO_ENTER = 2
@@ -73,8 +74,11 @@ class ZonePresence:
         return sum(visit.is_inside and visit.sighting.track.label != PERSON for visit in self._visits.values())
 
     def inside(self, sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
-        """Return those whose ground point lies in the zone and whose class counts here."""
+        """Return those whose ground point lies in the zone and whose class counts here; who rides is not on foot."""
         chosen = [sighting for sighting in sightings if sighting.track.label in self._labels]
+        if any(sighting.track.label == PERSON for sighting in chosen):
+            vehicles = vehicles_among(sightings)
+            chosen = [who for who in chosen if who.track.label != PERSON or self._is_on_foot(who, vehicles)]
         points = np.array([sighting.ground for sighting in chosen], np.float64).reshape(-1, 2)
         return tuple(
             sighting for sighting, is_in in zip(chosen, are_inside(points, self._polygon), strict=True) if is_in
@@ -118,6 +122,11 @@ class ZonePresence:
         for key in keys:
             if key in self._visits:
                 self._visits[key].seen_at_s = -math.inf
+
+    def _is_on_foot(self, person: Sighting, vehicles: Sequence[Track]) -> bool:
+        # A bus that passes in front of somebody who is inside does not give them a seat.
+        visit = self._visits.get(person.key)
+        return (visit is not None and visit.is_inside) or is_on_foot(person, vehicles)
 
     def _is_at_the_border(self, sighting: Sighting) -> bool:
         return distance_to_outline(sighting.ground, self._polygon) <= AT_THE_BORDER * sighting.size

@@ -144,7 +144,7 @@ class ShapeProperties(QWidget):
         column = QVBoxLayout(boxes)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        title = QLabel("Counts only (none: all vehicles)", boxes)
+        title = QLabel("Counts only (none: the camera's vehicles)", boxes)
         title.setWordWrap(True)
         # Rows whose number is known: a form gives lines that depend on the width too little height.
         grid = QGridLayout()

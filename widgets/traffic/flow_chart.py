@@ -84,7 +84,8 @@ def slots_of(minutes: Iterable[FlowMinute], until: datetime, n_minutes: int) -> 
         until: Now; its own minute has not ended and is left out.
         n_minutes: How many.
     """
-    by_start = {one.minute.astimezone(UTC): one for one in minutes if one.observed_s > 0}
+    known = (one for one in minutes if one.observed_s > 0 and one.n_vehicles is not None)
+    by_start = {one.minute.astimezone(UTC): one for one in known}
     end = until.astimezone(UTC).replace(second=0, microsecond=0)
     starts = (end - MINUTE * back for back in range(n_minutes, 0, -1))
     return tuple(Slot(start=start, measured=by_start.get(start)) for start in starts)

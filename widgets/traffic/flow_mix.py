@@ -66,7 +66,7 @@ def ways_of(scene: Scene, minutes: Sequence[FlowMinute]) -> tuple[Line, ...]:
     total = counted.total()
     ways = [
         (counted[f"{origin.key}>{target.key}"], origin.name, target.name)
-        for origin, target in permutations(scene.zones, 2)
+        for origin, target in permutations((zone for zone in scene.zones if zone.counts_vehicles), 2)
     ]
     ways.sort(key=lambda way: (-way[0], way[1], way[2]))
     return tuple(
@@ -81,7 +81,13 @@ def ways_of(scene: Scene, minutes: Sequence[FlowMinute]) -> tuple[Line, ...]:
 
 def n_minutes_of_zones(minutes: Iterable[FlowMinute]) -> int:
     """Return in how many minutes it was looked who goes from zone to zone."""
-    return len({one.minute for one in minutes if one.subject == "zone" and one.observed_s > 0})
+    return len(
+        {
+            one.minute
+            for one in minutes
+            if one.subject == "zone" and one.n_vehicles is not None and one.label != PERSON and one.observed_s > 0
+        }
+    )
 
 
 def since_of(minutes: Iterable[FlowMinute], since: datetime) -> tuple[FlowMinute, ...]:

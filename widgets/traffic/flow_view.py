@@ -27,11 +27,14 @@ NOTHING_DRAWN = "No camera has a lane, a zone or a counting line."
 DRAW_HINT = "Draw them in the scene editor (Ctrl+Shift+E)."
 
 Place = tuple[str, str, str]
-"""Subject (or `PEOPLE`), key and direction, as in `FlowMinute`."""
+"""Subject (or `PEOPLE`, `PEOPLE_IN`), key and direction, as in `FlowMinute`."""
 
 WAYS: Place = ("od", "", "")
 PEOPLE = "people"
 """In the place of the subject: people on foot over a line."""
+
+PEOPLE_IN = "people in"
+"""As much, of people on foot into a zone: it may have the key of a line."""
 
 
 class FlowView(QWidget):
@@ -175,13 +178,19 @@ def _places_of(camera: Camera) -> dict[Place, str]:
         if line.counts_people
         for way in dict.fromkeys((line.forward_name, line.backward_name))
     }
-    zones: dict[Place, str] = {("zone", zone.key, ""): f"Into {zone.name}" for zone in camera.scene.zones}
-    ways: dict[Place, str] = {WAYS: "From zone to zone"} if len(camera.scene.zones) > 1 else {}
-    return lanes | lines | people | zones | ways
+    of_vehicles = [zone for zone in camera.scene.zones if zone.counts_vehicles]
+    zones: dict[Place, str] = {("zone", zone.key, ""): f"Into {zone.name}" for zone in of_vehicles}
+    people_in: dict[Place, str] = {
+        (PEOPLE_IN, zone.key, ""): f"Into {zone.name}: people" for zone in camera.scene.zones if zone.counts_people
+    }
+    ways: dict[Place, str] = {WAYS: "From zone to zone"} if len(of_vehicles) > 1 else {}
+    return lanes | lines | people | zones | people_in | ways
 
 
 def _place_of(minute: FlowMinute) -> Place:
-    subject = PEOPLE if minute.label == PERSON else minute.subject
+    subject = minute.subject
+    if minute.label == PERSON:
+        subject = PEOPLE_IN if subject == "zone" else PEOPLE
     return subject, minute.key, minute.direction
 
 

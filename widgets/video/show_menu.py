@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QCheckBox, QMenu, QWidget, QWidgetAction
 
 from core.vision.model import PERSON, VEHICLE_LABELS
@@ -17,6 +18,8 @@ _PARTS = (
     ("trails", "Trails  R", "Where vehicles came from, over five seconds (R)", False),
     ("telemetry", "Telemetry  D", "What a drone said when the picture was taken (D)", True),
 )
+_USUAL = (*VEHICLE_LABELS, PERSON)
+"""Classes that have a tick as long as nobody knows what the cameras look for."""
 
 
 class ShowMenu(QMenu):
@@ -38,22 +41,52 @@ class ShowMenu(QMenu):
             self._parts[key].toggled.connect(self.changed)
         self.addSeparator()
         self._classes: dict[str, QCheckBox] = {}
-        for label in (*VEHICLE_LABELS, PERSON):
-            self._classes[label] = self._tick(label.capitalize(), f"Boxes around every {label}", is_on=True)
-            self._classes[label].toggled.connect(self.changed)
-        self.addSeparator()
+        self._hidden: set[str] = set()
+        self._below_classes = self.addSeparator()
+        self.offer_classes(())
         self._popups = self._tick("Alarm pop-up", "Alarms bring their camera onto the wall", is_on=True)
         self._popups.toggled.connect(self.popups_switched)
 
-    def _tick(self, text: str, tip: str, is_on: bool) -> QCheckBox:
+    def _tick(self, text: str, tip: str, is_on: bool, before: QAction | None = None) -> QCheckBox:
         tick = QCheckBox(text, self)
         tick.setChecked(is_on)
         tick.setToolTip(tip)
         tick.setAccessibleName(tip)
         action = QWidgetAction(self)
         action.setDefaultWidget(tick)
-        self.addAction(action)
+        if before is None:
+            self.addAction(action)
+        else:
+            self.insertAction(before, action)
         return tick
+
+    def offer_classes(self, labels: Iterable[str]) -> None:
+        """Have a tick for each of these classes, the usual ones first; for the usual ones where there is none.
+
+        What was unticked stays hidden, also while it has no tick.
+        """
+        wanted = set(labels) or set(_USUAL)
+        ordered = (*(label for label in _USUAL if label in wanted), *sorted(wanted.difference(_USUAL)))
+        if ordered == tuple(self._classes):
+            return
+        for action in self.actions():
+            if isinstance(action, QWidgetAction) and action.defaultWidget() in self._classes.values():
+                self.removeAction(action)
+                action.deleteLater()
+        self._classes = {label: self._class_tick(label) for label in ordered}
+
+    def _class_tick(self, label: str) -> QCheckBox:
+        text, tip = label[:1].upper() + label[1:], f"Boxes around every {label}"
+        tick = self._tick(text, tip, label not in self._hidden, self._below_classes)
+        tick.toggled.connect(lambda is_on: self._on_class(label, is_on))
+        return tick
+
+    def _on_class(self, label: str, is_on: bool) -> None:
+        if is_on:
+            self._hidden.discard(label)
+        else:
+            self._hidden.add(label)
+        self.changed.emit()
 
     @property
     def shown(self) -> Shown:
@@ -65,7 +98,7 @@ class ShowMenu(QMenu):
             zones=is_on["zones"],
             trails=is_on["trails"],
             telemetry=is_on["telemetry"],
-            hidden_labels=frozenset(label for label, tick in self._classes.items() if not tick.isChecked()),
+            hidden_labels=frozenset(self._hidden),
         )
 
     @property
@@ -87,6 +120,11 @@ class ShowMenu(QMenu):
 
     def hide_labels(self, labels: Iterable[object]) -> None:
         """Untick exactly these classes."""
-        hidden = set(labels)
+        hidden = {str(label) for label in labels}
+        if hidden == self._hidden:
+            return
+        self._hidden = hidden
         for label, tick in self._classes.items():
-            tick.setChecked(label not in hidden)
+            with QSignalBlocker(tick):
+                tick.setChecked(label not in hidden)
+        self.changed.emit()

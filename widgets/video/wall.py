@@ -16,6 +16,7 @@ from core.cameras.model import Camera
 from core.incidents.model import Alarm, SourceKind
 from core.kernel.clock import Clock, SystemClock
 from core.media.model import StreamReport
+from core.vision.model import EngineInfo
 from widgets.base.symbols import AlarmMark, Attention, flash_at, mark_of
 from widgets.base.theme import look, set_role
 from widgets.video.canvas import WallCanvas
@@ -142,6 +143,7 @@ class VideoWall(QWidget):
         self._alarms: dict[str, AlarmMark] = {}
         self._counts: dict[str, tuple[Mapping[str, Mapping[str, int]], Mapping[str, int]]] = {}
         self._tapes: Mapping[str, TelemetryTape] = {}
+        self._engine_labels: tuple[str, ...] = ()
         self._layout = WallLayout()
         self._selected = 0
         self._shown = Shown()
@@ -246,6 +248,7 @@ class VideoWall(QWidget):
         for camera_id in (self._reports.keys() | self._counts.keys()) - self._cameras.keys():
             self._reports.pop(camera_id, None)
             self._counts.pop(camera_id, None)
+        self._offer_classes()
         if self._before_tour is not None:
             self._before_tour = with_cameras(self._before_tour, self._cameras)
         if self._before_alarm is not None:
@@ -253,6 +256,15 @@ class VideoWall(QWidget):
             self._change(with_cameras(self._layout, kept))
             return
         self._change(with_cameras(self._layout, self._cameras))
+
+    def show_engine(self, engine: EngineInfo | None) -> None:
+        """Offer to hide the classes that this engine knows and the cameras look for."""
+        self._engine_labels = () if engine is None else engine.labels
+        self._offer_classes()
+
+    def _offer_classes(self) -> None:
+        sought = frozenset(label for camera in self._cameras.values() for label in camera.labels)
+        self._show.offer_classes(sought.intersection(self._engine_labels))
 
     def show_report(self, report: StreamReport) -> None:
         """Show how a stream is; a report that was shown before tells nothing new."""

@@ -64,6 +64,12 @@ def test_a_minute_that_nobody_saw_is_no_zero(ago, clock):
     assert "0 vehicles" in sentence_of(slots[2])
 
 
+def test_a_minute_in_which_nobody_looked_for_what_is_shown_is_no_zero(ago, clock):
+    (slot,) = slots_of([ago(1, n_vehicles=None)], clock.now(), 1)
+
+    assert "not known" in sentence_of(slot)
+
+
 def test_a_minute_seen_in_part_says_how_much(ago, clock):
     (slot,) = slots_of([ago(1, observed_s=21.0)], clock.now(), 1)
 
@@ -188,6 +194,19 @@ def test_a_line_for_people_only_offers_no_vehicles(view):
 
     offered = [view.place_choice.itemText(row) for row in range(view.place_choice.count())]
     assert offered == ["Gate, in: people", "Gate, backward: people"]
+
+
+def test_people_who_come_into_a_zone_are_shown_as_people(view, ago):
+    zebra = replace(ZONES[0], name="Zebra", labels=("person",))
+    both = replace(ZONES[1], labels=("car", "person"))
+    view.show_cameras((replace(CAMERA, scene=Scene(zones=(zebra, both))),))
+    view.show_minutes("c1", [ago(1, subject="zone", key="north", label="person", n_vehicles=3)])
+
+    offered = [view.place_choice.itemText(row) for row in range(view.place_choice.count())]
+    view.place_choice.setCurrentIndex(view.place_choice.findText("Into Zebra: people"))
+
+    assert offered == ["Into East", "Into Zebra: people", "Into East: people"]
+    assert "3 people" in view.said.text()
 
 
 def test_ways_from_zone_to_zone_are_a_table_the_busiest_first(view, ago):

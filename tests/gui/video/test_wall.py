@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QContextMenuEvent, QDragEnterEvent, QDropEvent, QImage, QPainter
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QToolButton
+from PySide6.QtWidgets import QAbstractButton, QApplication, QCheckBox, QLabel, QMenu, QToolButton
 
 from core.cameras.model import Camera
 from core.incidents.model import Alarm, Priority, SourceKind
@@ -17,7 +17,7 @@ from core.kernel.clock import FakeClock
 from core.media.model import StreamReport, StreamState
 from core.vision import slot
 from core.vision.classes import OTHER_CLASSES
-from core.vision.model import Track
+from core.vision.model import EngineInfo, Track
 from tests.gui.video.conftest import SCENE
 from widgets.base.symbols import Flash
 from widgets.base.theme import DARK, DAY, apply_theme, look, picture_look
@@ -592,6 +592,52 @@ def test_an_arrangement_survives_a_restart(room, qtbot):
 
     assert other.visible_camera_ids == room.wall.visible_camera_ids
     assert other.layout_state() == state
+
+
+ENGINE = EngineInfo(
+    engine="onnxruntime",
+    device="CPU",
+    precision="fp32",
+    model_name="harbour",
+    model_sha256="0" * 64,
+    is_demonstration=False,
+    input_wh=(640, 384),
+    labels=("forklift", "car", "tram", "bus"),
+    reason="",
+)
+
+
+def class_ticks(wall):
+    ticks = {tick.accessibleName(): tick for tick in wall.findChildren(QCheckBox)}
+    return {name.split()[-1]: tick for name, tick in ticks.items() if name.startswith("Boxes around every")}
+
+
+def test_every_class_that_the_cameras_look_for_and_the_model_knows_can_be_hidden(room, qtbot):
+    usual = tuple(class_ticks(room.wall))
+    cameras = [
+        Camera(camera_id="c0", name="Quay", address="x", labels=("tram", "boat")),
+        Camera(camera_id="c1", name="Yard", address="x", labels=("forklift", "car")),
+    ]
+    room.wall.show_cameras(cameras)
+    room.wall.show_engine(ENGINE)
+    QTest.mouseClick(class_ticks(room.wall)["tram"], Qt.MouseButton.LeftButton)
+    state = room.wall.layout_state()
+    room.wall.show_engine(None)
+
+    assert usual == ("car", "bus", "truck", "motorcycle", "bicycle", "person")
+    assert state["hidden_labels"] == ["tram"]
+    assert tuple(class_ticks(room.wall)) == usual
+
+    other = VideoWall(FakeClock())
+    qtbot.addWidget(other)
+    other.restore_layout(state)
+    other.show_cameras(cameras)
+    other.show_engine(ENGINE)
+    assert {label: tick.isChecked() for label, tick in class_ticks(other).items()} == {
+        "car": True,
+        "forklift": True,
+        "tram": False,
+    }
 
 
 def test_the_menu_opens_by_key_and_does_not_block(room, qtbot):

@@ -169,6 +169,33 @@ def test_who_went_from_zone_to_zone_is_told_each_minute_also_where_nobody_did():
     assert decode(broker.retained[f"{HEAD}/state/od"])["data"]["originDestination"] == []
 
 
+def test_where_nobody_looks_for_what_counts_nothing_is_said_to_be_zero_nor_sure():
+    zones = (Zone(key="north", name="North arm", polygon=BOX), Zone(key="walk", name="Walk", polygon=BOX))
+    broker, flow = start(replace(CAMERA, scene=Scene(zones=zones)))
+    north = FlowMinute(camera_id=CAMERA.camera_id, subject="zone", key="north", minute=MINUTE, n_vehicles=0)
+
+    flow.tell([north, replace(north, key="walk", n_vehicles=None, observed_s=0.0)], NOW)
+
+    walk = read(broker.retained[f"{HEAD}/state/zone-walk"], Envelope)
+    assert (walk.q, walk.data["observedSeconds"], "intensity" in walk.data) == ("uncertain", 0.0, False)
+    # Who came from there is not known either.
+    assert read(broker.retained[f"{HEAD}/state/od"], Envelope).q == "uncertain"
+
+
+def test_people_who_come_into_a_zone_are_no_vehicles_on_the_broker():
+    zones = tuple(Zone(key=key, name=key, polygon=BOX, labels=("person",)) for key in ("zebra", "square"))
+    broker, flow = start(replace(CAMERA, scene=Scene(zones=zones)))
+    zebra = FlowMinute(camera_id=CAMERA.camera_id, subject="zone", key="zebra", minute=MINUTE)
+
+    flow.tell([zebra, replace(zebra, label="person", n_vehicles=3)], NOW)
+
+    said = read(broker.retained[f"{HEAD}/state/zone-zebra"], Envelope)
+    assert (said.q, said.data["peopleCount"], "intensity" in said.data) == ("good", 3, False)
+    # Ways are those of vehicles.
+    assert f"{HEAD}/state/od" not in broker.retained
+    assert "od" not in streams_of(Scene(zones=zones))
+
+
 def test_what_is_removed_disappears_from_the_broker():
     broker, flow = start()
     flow.tell([lane("left", n_vehicles=1), lane("right", n_vehicles=2)], NOW)

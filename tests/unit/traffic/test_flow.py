@@ -213,3 +213,18 @@ def test_a_class_that_came_in_one_part_of_a_minute_was_watched_for_in_all_of_it(
         assert rows["bus"].is_complete
 
     with_services(tmp_path, first, second)
+
+
+def test_a_minute_of_what_nobody_looked_for_stays_unknown_beside_those_that_were_measured(tmp_path):
+    unknown = FlowMinute(camera_id="camera-1", subject="zone", key="walk", minute=MINUTE, observed_s=0.0)
+
+    async def run(service):
+        service.take_minutes([lane(4), unknown])
+        await service.store_minutes()
+
+        rows = {minute.key: minute for minute in await service.flow(since=MINUTE)}
+
+        assert rows["lane-1"].is_complete
+        assert (rows["walk"].n_vehicles, rows["walk"].is_complete) == (None, False)
+
+    with_services(tmp_path, run)

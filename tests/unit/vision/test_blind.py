@@ -5,7 +5,17 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from core.vision.model import AT_THE_CAMERA, CountLine, Lane, ObservationKind, Phase, Scene, Zone
+from core.vision.model import (
+    AT_THE_CAMERA,
+    CountLine,
+    Lane,
+    ObservationKind,
+    Phase,
+    PlanePoint,
+    RoadPlane,
+    Scene,
+    Zone,
+)
 from core.vision.rules import SceneRules
 from tests.unit.vision.pictures import after, filmed
 from tests.unit.vision.roads import ASPECT, START_AT, track_at
@@ -191,6 +201,36 @@ def test_what_ends_while_the_picture_shows_something_else_is_held_back_before_an
 
     assert [one.kind for one in seen if one.kind in AT_THE_CAMERA] == [ObservationKind.CAMERA_MOVED]
     assert of_the_scene(seen) == [(ObservationKind.STOPPED_VEHICLE, Phase.BEGIN)]
+
+
+def test_a_camera_that_was_moved_counts_and_measures_nothing_until_it_is_put_right():
+    lane = Lane(key="lane", name="Lane", polygon=YARD.polygon, start=(0.5, 0.0), end=(0.5, 1.0))
+    ground = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
+    plane = RoadPlane(points=tuple(PlanePoint(picture=(x, y), ground_xy_m=(10 * x, 40 * y)) for x, y in ground))
+    rules = SceneRules("cam-1", Scene(lines=(LINE,), lanes=(lane,), zones=(INNER,), plane=plane), ASPECT)
+    turned = after(60.0, lambda picture, _at_s: np.roll(picture, 60, axis=1), 180.0)
+
+    def driving(at_s):
+        """One after the other down the picture, ten seconds each."""
+        return [track_at(0.5, 0.1 + 0.08 * (at_s % 10), track_id=1 + int(at_s // 10), velocity=(0.0, 0.08))]
+
+    seen, minutes = run(rules, filmed(240, change=turned, fps=4.0), driving)
+
+    crossed = [one.pts_s for one in seen if one.kind is ObservationKind.LINE_CROSSED]
+    entered = [one.pts_s for one in seen if one.kind is ObservationKind.ZONE_ENTERED and one.phase is INSTANT]
+    moved = [one.pts_s for one in seen if one.kind is ObservationKind.CAMERA_MOVED]
+    assert len(moved) == 2
+    for counted in (crossed, entered):
+        assert len(counted) >= 9
+        assert not any(65 < at_s < moved[1] for at_s in counted)
+    while_moved = [one for one in minutes if one.minute == START_AT + timedelta(seconds=120)]
+    assert all(not one.n_vehicles and one.speed_kmh is None and not one.queue_m for one in while_moved)
+    first = [one for one in minutes if one.minute == START_AT]
+    assert {one.subject: one.n_vehicles for one in first if one.direction != "backward" and not one.label} == {
+        "line": 6,
+        "lane": 6,
+        "zone": 6,
+    }
 
 
 INNER = Zone(key="inner", name="Inner", polygon=((0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from core.media.convert import Letterbox
 from core.vision.analyse import CameraAnalyser
-from core.vision.classes import missing_for_lines
-from core.vision.model import CountLine, ObservationKind, Phase, Scene, TrackerKind
+from core.vision.classes import missing_for_counts
+from core.vision.model import CountLine, ObservationKind, Phase, Scene, TrackerKind, Zone
 from core.vision.rules import SceneRules
 from tests.unit.vision.roads import ASPECT, LABELS, START_AT, drive, track_at, watch
 from tests.unit.vision.toy_model import toy_engine
@@ -197,9 +197,13 @@ def test_a_line_is_told_of_the_classes_that_it_names_whatever_the_camera_shows(l
 def test_a_class_of_a_line_that_the_model_does_not_know_is_named():
     engine = replace(toy_engine((96, 64)), model_name="road", labels=("car", "bus"))
 
-    assert missing_for_lines(engine, SCENE) == ()
-    (said,) = missing_for_lines(engine, named("person", "bicycle", "car"))
+    assert missing_for_counts(engine, SCENE) == ()
+    (said,) = missing_for_counts(engine, named("person", "bicycle", "car"))
     assert said == "The line Road cannot count person, bicycle: the model road does not know them."
+    zone = Zone(key="walk", name="Walk", polygon=((0, 0), (1, 0), (1, 1)), labels=("person",))
+    assert missing_for_counts(engine, Scene(zones=(zone,))) == (
+        "The zone Walk cannot count person: the model road does not know them.",
+    )
 
 
 def test_a_line_without_length_counts_nothing():

@@ -146,6 +146,65 @@ def test_people_over_a_line_are_counted_apart_from_vehicles_and_zero_is_said_too
     }
 
 
+def minutes_of(rules: SceneRules, seen: Iterable[Picture]) -> list[FlowMinute]:
+    for pts_s, tracks in seen:
+        rules.update(tracks, pts_s, START_AT + timedelta(seconds=pts_s))
+    return list(rules.measures.take_all())
+
+
+CARS = frozenset({"car"})
+BICYCLES_ONLY = Scene(
+    lanes=(replace(LANE, labels=("bicycle",)),),
+    lines=(replace(LINE, labels=("bicycle",)),),
+    zones=(replace(ZONES[1], labels=("bicycle",)),),
+)
+
+
+def test_what_a_lane_or_zone_names_counts_there_whatever_else_the_camera_looks_for():
+    rules = SceneRules("cam-1", BICYCLES_ONLY, ASPECT, CARS)
+    ride = pictures(*one_by_one(every_s=5.0, mps=6.0, n_vehicles=3), seconds=30, label="bicycle")
+
+    minutes = minutes_of(rules, ride)
+
+    assert [one.n_vehicles for one in of(minutes, "lane", "lane-1")] == [3]
+    assert [one.n_vehicles for one in of(minutes, "zone", "b")] == [3]
+
+
+@pytest.mark.parametrize(
+    ("scene", "labels", "known"),
+    [
+        (BICYCLES_ONLY, CARS, CARS),
+        (Scene(lanes=(LANE,), lines=(LINE,), zones=ZONES[1:2]), CARS, frozenset({"person"})),
+        (Scene(lanes=(LANE,), lines=(LINE,), zones=ZONES[1:2]), frozenset({"person"}), None),
+        (Scene(lines=(replace(LINE, labels=("person",)),)), CARS, CARS),
+    ],
+    ids=["named, not known", "the camera's, not known", "no vehicles looked for", "people, not known"],
+)
+def test_where_nobody_looks_for_what_counts_a_minute_says_nothing_and_no_zero(scene, labels, known):
+    rules = SceneRules("cam-1", scene, ASPECT, labels, known=known)
+
+    minutes = minutes_of(rules, pictures(seconds=59.9))
+
+    assert {one.subject for one in minutes} == drawn(scene)
+    assert {(one.n_vehicles, one.observed_s, one.occupancy, one.queue_m) for one in minutes} == {
+        (None, 0.0, None, None)
+    }
+    assert rules.inside == {}
+
+
+def drawn(scene: Scene) -> set[str]:
+    return {name for name, places in (("lane", scene.lanes), ("line", scene.lines), ("zone", scene.zones)) if places}
+
+
+def test_a_line_whose_people_the_model_does_not_know_counts_its_vehicles_and_says_no_zero_of_people():
+    rules = SceneRules("cam-1", Scene(lines=(replace(LINE, labels=("car", "person")),)), ASPECT, CARS, known=CARS)
+
+    minutes = minutes_of(rules, pictures(*one_by_one(every_s=4.0, mps=12.0, n_vehicles=3), seconds=59.9))
+
+    assert counted_over_lines(minutes) == {("backward", ""): 3, ("backward", "car"): 3, ("forward", ""): 0}
+    assert all(one.is_complete for one in minutes)
+
+
 def test_a_queue_is_as_long_as_the_row_that_stands():
     def stopping(number: int) -> Way:
         return lambda at_s: (0.0, min(20.0 + 10.0 * at_s, 60.0) - 8.0 * number)
@@ -201,6 +260,44 @@ def test_who_was_in_one_zone_and_then_in_another_counts_from_there_to_here():
         "b>c": 2,
     }
     assert [minute.n_vehicles for minute in of(minutes, "zone", "b")] == [2]
+
+
+def test_people_who_come_into_a_zone_are_counted_apart_from_vehicles_and_go_no_way_from_zone_to_zone():
+    zones = tuple(replace(zone, labels=("car", "person")) for zone in ZONES[:2])
+    walks = [lambda at_s, begin_m=begin_m: (0.5, begin_m + 1.4 * at_s) for begin_m in (12.0, 15.0, 16.5)]
+    people = pictures(*walks, seconds=25, label="person")
+    cars = pictures(*one_by_one(every_s=7.0, mps=8.0, n_vehicles=2), seconds=25)
+    both = [
+        (at_s, [*(replace(who, track_id=100 + who.track_id, bbox_xyxy=small(who)) for who in walking), *driving])
+        for (at_s, walking), (_, driving) in zip(people, cars, strict=True)
+    ]
+    rules = SceneRules("cam-1", Scene(zones=(*zones, replace(ZONES[2], labels=("person",)))), ASPECT)
+
+    minutes = minutes_of(rules, both)
+
+    assert [one.n_vehicles for one in of(minutes, "zone", "a")] == [2]
+    assert [one.n_vehicles for one in of(minutes, "zone", "a", label="person")] == [3]
+    assert [(one.n_vehicles, one.is_complete) for one in of(minutes, "zone", "c")] == [(None, False)]
+    assert [one.n_vehicles for one in of(minutes, "zone", "c", label="person")] == [0]
+    assert {one.key: one.n_vehicles for one in minutes if one.subject == "od"} == {"a>b": 2}
+
+
+def small(who: Track) -> tuple[float, float, float, float]:
+    """A person where a vehicle stands."""
+    x1, y1, x2, y2 = who.bbox_xyxy
+    return (x1 + x2) / 2 - 0.01, y2 - max(0.08, y2 - y1), (x1 + x2) / 2 + 0.01, y2
+
+
+def test_who_rides_through_a_zone_is_nobody_on_foot():
+    zone = replace(ZONES[1], labels=("bicycle", "person"))
+    ride = pictures(lambda at_s: (0.0, 28.0 + 1.0 * at_s), seconds=15, label="bicycle")
+    both = [(at_s, [*on, *(replace(who, track_id=9, label="person") for who in on)]) for at_s, on in ride]
+    rules = SceneRules("cam-1", Scene(zones=(zone,)), ASPECT)
+
+    minutes = minutes_of(rules, both)
+
+    assert [one.n_vehicles for one in of(minutes, "zone", "b")] == [1]
+    assert [one.n_vehicles for one in of(minutes, "zone", "b", label="person")] == [0]
 
 
 def test_minutes_follow_the_wall_clock_and_each_is_whole():

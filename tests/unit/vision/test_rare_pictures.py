@@ -44,7 +44,7 @@ class Watched:
 
     @property
     def n_inside(self) -> int:
-        return self._analyser.n_inside("yard")
+        return self._analyser.inside["yard"]
 
     @property
     def is_undersampled(self) -> bool:

@@ -1,14 +1,17 @@
 import itertools
+from datetime import timedelta
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.media.convert import Letterbox
+from core.vision.analyse import CameraAnalyser
 from core.vision.geometry import are_inside
-from core.vision.model import ObservationKind, Phase, Scene, Zone
+from core.vision.model import ObservationKind, Phase, Scene, TrackerKind, Zone
 from core.vision.rules import SceneRules
-from tests.unit.vision.roads import ASPECT, START_AT, drive, track_at, watch
+from tests.unit.vision.roads import ASPECT, LABELS, START_AT, drive, track_at, watch
 
 SQUARE = ((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6))
 
@@ -100,3 +103,20 @@ def test_people_in_a_zone_are_counted_and_neither_alarm_as_vehicles_nor_stand_as
     kinds = {one.kind for one in seen}
     assert ObservationKind.ZONE_ENTERED in kinds
     assert kinds <= {ObservationKind.ZONE_ENTERED, ObservationKind.PEDESTRIAN, ObservationKind.LOITERING}
+
+
+@pytest.mark.parametrize(
+    ("labels", "known", "inside"),
+    [(("person",), LABELS, {"lane": 1}), (("bus",), LABELS, {"lane": 0}), (("bus",), LABELS[:1], {})],
+)
+def test_a_zone_is_told_of_the_classes_that_it_names_and_says_nothing_where_the_model_knows_none(labels, known, inside):
+    box = Letterbox(scale=1.0, pad_x=0, pad_y=0, content_w=640, content_h=360, frame_w=640, frame_h=360)
+    analyser = CameraAnalyser(
+        "cam-1", zone(labels=labels), ("car",), TrackerKind.BYTETRACK, aspect=ASPECT, engine_labels=known
+    )
+    person = np.array([[310, 140, 330, 190, 0.8, LABELS.index("person")]], np.float32)
+    for step in range(20):
+        analyser.update(person, box, step / 5, START_AT + timedelta(seconds=step / 5))
+
+    assert analyser.inside == inside
+    assert {one.observed_s > 0 for one in analyser.take_last_minutes()} == {bool(inside)}
