@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
 
+from app.drafts import DraftKeeper
 from app.panel import Area, Making, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
@@ -18,6 +19,7 @@ from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from widgets.scene.editor import SceneEditor
 from widgets.scene.side import SceneSide
+from widgets.scene.sketch import Sketch
 
 DRY_RUN_POLL_MS = 500
 
@@ -49,6 +51,7 @@ class _Scene(SceneEditor):
         self._connect_editor()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
         self._on_health()
+        DraftKeeper(room, self, "scenes", Sketch, self)
 
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
