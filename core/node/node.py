@@ -391,6 +391,7 @@ class Node:
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts()
+            await self.services.traffic.keep_waiting()
         if self._camera_flow is not None:
             self._camera_flow.say_goodbye(self._clock.now())
         if self._signs is not None:
@@ -1367,7 +1368,9 @@ class Node:
         except ConsoleError:
             self._sight.give_back(counts)
             raise
-        await self.services.traffic.store_minutes()
+        finally:
+            # Also while the database is away: then they go to the disk.
+            await self.services.traffic.store_minutes()
 
     def _check_unused(self) -> None:
         if not self._is_while_used or self._server is None:
@@ -1471,6 +1474,7 @@ class Node:
         if self.services is not None:
             found.extend(self.services.sound_tests.due())
             found.extend(self.services.parking.notices())
+            found.extend((f"minutes/{index}", *said) for index, said in enumerate(self.services.traffic.notices()))
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
         if size_fault := self._size_fault():
