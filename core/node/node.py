@@ -391,7 +391,8 @@ class Node:
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts()
-            await self.services.traffic.keep_waiting()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.services.traffic.keep_waiting(), SPOOL_CLOSE_S)
         if self._camera_flow is not None:
             self._camera_flow.say_goodbye(self._clock.now())
         if self._signs is not None:
@@ -1367,10 +1368,10 @@ class Node:
                 await self.services.traffic.add_counts(counts)
         except ConsoleError:
             self._sight.give_back(counts)
-            raise
-        finally:
-            # Also while the database is away: then they go to the disk.
+            # They are tried as well: while the database is away they go to the disk.
             await self.services.traffic.store_minutes()
+            raise
+        await self.services.traffic.store_minutes()
 
     def _check_unused(self) -> None:
         if not self._is_while_used or self._server is None:
