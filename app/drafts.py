@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, unquote
@@ -153,8 +154,8 @@ class Drafting(Protocol):
     def saved_and_drawn(self) -> tuple[Any, Any]:
         """Return what was saved, and what is drawn."""
 
-    def offer_draft(self, kept: KeptDraft[Any], discard: Callable[[], None]) -> None:
-        """Let the operator take a draft up, or discard it."""
+    def offer_draft(self, kept: KeptDraft[Any], answered: Callable[[bool], None]) -> None:
+        """Let the operator take a draft up, or discard it; `answered` hears whether it was taken up."""
 
 
 class DraftKeeper(QObject, Generic[T]):
@@ -222,9 +223,12 @@ class DraftKeeper(QObject, Generic[T]):
         if not self._timer.isActive():
             self._timer.start()
 
-    def _on_opened(self, _open_id: str) -> None:
+    def _on_opened(self, open_id: str) -> None:
         # Leaving asks what becomes of a draft: it is saved or discarded by now.
         self._drop_own()
+        if self._editor.is_dirty:
+            # New, and perhaps a draft that was taken up.
+            self._kept = open_id
         self._offer()
 
     def _offer(self) -> None:
@@ -239,7 +243,14 @@ class DraftKeeper(QObject, Generic[T]):
         if kept.drawn == base:
             self._folder.drop(key)
             return
-        editor.offer_draft(kept, lambda: self._folder.drop(key))
+        editor.offer_draft(kept, partial(self._on_answered, key))
+
+    def _on_answered(self, key: str, is_taken_up: bool) -> None:
+        if is_taken_up:
+            # It may be saved before it is written again.
+            self._kept = key
+        else:
+            self._folder.drop(key)
 
     def _drop_own(self) -> None:
         kept, self._kept = self._kept, ""

@@ -115,11 +115,15 @@ class RuleEditor(QWidget):
         """Return the rules in force, and the draft."""
         return self._draft if self._in_force is None else self._in_force.rules, self._draft
 
-    def offer_draft(self, kept: KeptDraft[RuleSet], discard: Callable[[], None]) -> None:
-        """Let what was changed here before and not saved be taken up, or discarded."""
+    def offer_draft(self, kept: KeptDraft[RuleSet], answered: Callable[[bool], None]) -> None:
+        """Let what was changed here before and not saved be taken up, or discarded; `answered` hears which."""
+
+        def take_up() -> None:
+            self.show_draft(kept.drawn)
+            answered(True)
+
         self._offered = offer_words(kept, _NAME[:1].lower() + _NAME[1:], self.saved_and_drawn()[0])
-        take: Answer = ("Take it up", lambda: self.show_draft(kept.drawn))
-        self.notice.ask(self._offered, [take, ("Discard it", discard)])
+        self.notice.ask(self._offered, [("Take it up", take_up), ("Discard it", lambda: answered(False))])
 
     def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
         """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""

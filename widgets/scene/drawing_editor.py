@@ -223,11 +223,15 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         """Return what is saved, and what is drawn."""
         return self.document.saved, self.document.sketch
 
-    def offer_draft(self, kept: KeptDraft[Sketch], discard: Callable[[], None]) -> None:
-        """Let what was drawn here before and not saved be taken up, or discarded."""
+    def offer_draft(self, kept: KeptDraft[Sketch], answered: Callable[[bool], None]) -> None:
+        """Let what was drawn here before and not saved be taken up, or discarded; `answered` hears which."""
+
+        def take_up() -> None:
+            self.document.apply(kept.drawn, "Take up the draft")
+            answered(True)
+
         self._offered = offer_words(kept, self._open_name(), self.document.saved)
-        take: Answer = ("Take it up", lambda: self.document.apply(kept.drawn, "Take up the draft"))
-        self.notice.ask(self._offered, [take, ("Discard it", discard)])
+        self.notice.ask(self._offered, [("Take it up", take_up), ("Discard it", lambda: answered(False))])
 
     def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
         """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""
