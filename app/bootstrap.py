@@ -173,6 +173,7 @@ class Console(QObject):
         self.window.closing.connect(self._done.set)
         self.window.first_painted.connect(self._on_first_painted)
         self._errors.broke.connect(self._on_broke)
+        self._app.commitDataRequest.connect(self._on_session_ends)
 
     def _show_window(self) -> None:
         screen = QGuiApplication.primaryScreen().availableGeometry()
@@ -290,6 +291,11 @@ class Console(QObject):
         if state == ConnectionState.SIGNED_IN:
             self.room.node_back.emit()
 
+    def _on_session_ends(self, _manager: object) -> None:
+        """The system asks what is not saved: drafts are kept, and nothing holds it up."""
+        self.room.session_ends.emit()
+        self.window.expect_close()
+
     def _on_broke(self, _report: str) -> None:
         self.room.toast("Something broke. The program goes on.", "The log has the details; Help copies the report.")
 
@@ -303,7 +309,7 @@ class Console(QObject):
         if self._options.screenshot is not None:
             take_picture(self.window, self._options.screenshot)
         self._summary = self._sum_up(health or {})
-        self.window.close()
+        self.window.end()
 
     def _sum_up(self, health: dict[str, object]) -> dict[str, object]:
         return {

@@ -95,6 +95,11 @@ class NodeConnection(QObject):
         self._key = ""
         self._held: list[Any] | None = None
 
+    @property
+    def machine(self) -> str:
+        """Where the node runs, as this console calls it; empty where it is this machine."""
+        return self._node.rpartition(":")[0] if self.is_remote else ""
+
     def start(self) -> None:
         """Begin; the state changes tell how it goes."""
         self._task = asyncio.get_event_loop().create_task(self._stay_connected())

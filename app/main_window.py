@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from app.panel import Area, MadeInParts, Making, PanelInfo, Perspective
+from app.panel import Area, HoldsDraft, MadeInParts, Making, PanelInfo, Perspective
 from app.room import Room
 from core.access.model import Role
 from widgets.base.focus import focus_into
@@ -28,6 +29,9 @@ SHARES = {Area.LEFT: 0.19, Area.CENTER: 0.53, Area.RIGHT: 0.28, Area.BOTTOM: 0.3
 """Of the window's width (bottom: of its height), in the first layout."""
 
 MIN_LEFT_PX = 285
+
+CLOSE_AGAIN_S = 60.0
+"""Who closes the window again within this time wants it closed, whatever is not saved."""
 
 _AREAS = {
     Area.LEFT: QtAds.DockWidgetArea.LeftDockWidgetArea,
@@ -105,6 +109,9 @@ class MainWindow(QMainWindow):
         self._aside: list[Any] = []
         self._parts: dict[Any, tuple[list[int], int]] = {}
         self._is_painted = False
+        self._asked_s: float | None = None
+        """When it was asked last what becomes of drafts [s], or the system said that it ends the session."""
+
         self.is_furnished_on_sight = False
         """A panel that comes to the front is made then; until the first ones stand, they are made one by one."""
 
@@ -504,8 +511,46 @@ class MainWindow(QMainWindow):
             self._is_painted = True
             self.first_painted.emit()
 
+    def end(self) -> None:
+        """Close without asking: nobody is there to answer."""
+        self.expect_close()
+        self.close()
+
+    def expect_close(self) -> None:
+        """The system is about to close the window, and waits for no answer."""
+        self._asked_s = time.monotonic()
+
+    def _asks_first(self) -> bool:
+        """Ask in their panels what becomes of drafts; returns whether the window stays until that is answered."""
+        keys = [key for key, widget in self._widgets.items() if isinstance(widget, HoldsDraft) and widget.is_dirty]
+        is_asked = self._asked_s is not None and time.monotonic() - self._asked_s <= CLOSE_AGAIN_S
+        # Who is signed out cannot see the panels; drafts are on the disk.
+        if not keys or is_asked or self._pages.currentWidget() is not self._room_page:
+            return False
+        self._asked_s = time.monotonic()
+        if self._divided is not None and self._docks[keys[0]].isClosed():
+            self.enlarge_panel(keys[0], False)
+        for key in reversed(keys):
+            self.bring_panel(key)
+            widget = self._widgets[key]
+            assert isinstance(widget, HoldsDraft)
+            widget.ask_before_closing(self._on_closing_answered)
+        if self.isMinimized():
+            self.showNormal()
+        self.raise_()
+        return True
+
+    def _on_closing_answered(self, is_to_close: bool) -> None:
+        # There may be drafts in other panels: they are asked for by themselves.
+        self._asked_s = None
+        if is_to_close:
+            self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Save the layout and let the program end."""
+        """Save the layout and let the program end, once it is clear what becomes of what is not saved."""
+        if self._asks_first():
+            event.ignore()
+            return
         self.save_layout()
         self.closing.emit()
         event.accept()

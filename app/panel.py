@@ -93,6 +93,18 @@ class MadeInParts(Protocol):
         """Make what is not there yet; yields after each part, so that the loop can run."""
 
 
+@runtime_checkable
+class HoldsDraft(Protocol):
+    """A panel's widget in which something may be drawn or written that is not saved."""
+
+    @property
+    def is_dirty(self) -> bool:
+        """There is something to save."""
+
+    def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
+        """Ask what becomes of it; `answered` hears whether the window is to be closed then."""
+
+
 def panel_modules() -> tuple[str, ...]:
     """Return the names of the modules of `app.panels`; none is imported."""
     return tuple(module.name for module in pkgutil.iter_modules(app.panels.__path__, "app.panels."))

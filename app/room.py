@@ -58,6 +58,7 @@ class Room(QObject):
         put_back(): Show what was there before the first `arranged`.
         node_lost(str): The node is gone, with a sentence; what is shown is the last known.
         node_back(): It is there again.
+        session_ends(): The system ends this desk's session: keep what is not saved, at once.
         closing(): The window closes: let go of threads and files.
     """
 
@@ -87,6 +88,7 @@ class Room(QObject):
     put_back = Signal()
     node_lost = Signal(str)
     node_back = Signal()
+    session_ends = Signal()
     closing = Signal()
 
     def __init__(

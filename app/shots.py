@@ -346,7 +346,7 @@ async def _run(app: QApplication, size: str, folder: Path, make: Callable[[Conso
     try:
         await make(console, size)
     finally:
-        console.window.close()
+        console.window.end()
         await ending
 
 

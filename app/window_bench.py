@@ -125,7 +125,7 @@ async def measure_in_room(
         result["node_lag_p99_ms"] = health["loop_lag_p99_ms"]
         return result
     finally:
-        console.window.close()
+        console.window.end()
         await ending
 
 

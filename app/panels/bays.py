@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from app.basemap import basemap_of
 from app.calibrating import CalibrationWatch
+from app.drafts import DraftKeeper
 from app.panel import Area, Making, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
@@ -35,17 +38,21 @@ class _Bays(BayEditor):
         self._picture.seen.connect(self._on_seen)
         self._calibrating = CalibrationWatch(room, self.show_calibration, self)
         self._notes = SightNotes(room, self.side.view, lambda: self.lot_id, self.side.view.show_notes)
+        self._drafts: DraftKeeper[Lot] | None = None
         self._connect_room()
         self._connect_editor()
         self._on_site()
         self._on_cameras()
         self._on_lots()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
+        self._drafts = DraftKeeper(room, self, "lots", Lot, self)
+        room.role_changed.connect(lambda _role: self._offer_new_lots())
 
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
         for changed in (live.lot_plans_changed, live.lots_changed):
             changed.connect(self._on_lots)
+        live.lot_plans_changed.connect(self._offer_new_lots)
         live.cameras_changed.connect(self._on_cameras)
         live.streams_changed.connect(self._on_streams)
         room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
@@ -74,6 +81,17 @@ class _Bays(BayEditor):
         self.show_faults({key: lot.faults for key, lot in live.lots.items()})
         if not self.lot_id and live.lot_plans and self.canvas.isVisible():
             self.open_lot(next(iter(live.lot_plans)))
+
+    def _offer_new_lots(self) -> None:
+        """A lot that was never saved cannot be opened: its draft is offered as soon as the editor is seen."""
+        is_known = self._room.connection.site is not None
+        if self._drafts is None or not (is_known and self.may_edit and self.canvas.isVisible()):
+            return
+        if self.notice.text or self.is_dirty:
+            return
+        for lot_id, kept in self._drafts.left_beside(self._room.live.lot_plans):
+            self.offer_new_lot(kept, partial(self._drafts.drop, lot_id))
+            return
 
     def _on_cameras(self) -> None:
         cameras = self._room.live.cameras
@@ -112,6 +130,7 @@ class _Bays(BayEditor):
     def _on_seen(self) -> None:
         if not self.lot_id:
             self._on_lots()
+        self._offer_new_lots()
 
     def _on_save_requested(self, lot: Lot, note: str) -> None:
         def refused(error: ConsoleError) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
+from app.drafts import DraftKeeper
 from app.panel import Area, Making, PanelInfo, Perspective
 from app.room import Room
 from core.incidents.rules.model import RuleReport, RuleSet, RulesInForce, RuleVersion, TrialRun, TrialState
@@ -71,6 +72,7 @@ def _connect(editor: RuleEditor, room: Room) -> QWidget:
     editor.export_requested.connect(on_export)
     room.selected.connect(lambda kind, item_id: editor.select(item_id) if kind == "rule" else None)
     editor.show_role(room.role)
+    DraftKeeper(room, editor, "rules", RuleSet, editor)
     on_rules()
     return editor
 

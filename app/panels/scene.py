@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QTimer
 
+from app.drafts import DraftKeeper
 from app.panel import Area, Making, PanelInfo, Perspective
 from app.pictures import LivePicture
 from app.room import Room
@@ -18,6 +19,7 @@ from core.vision.dry_run_model import DryRun
 from core.vision.model import Scene
 from widgets.scene.editor import SceneEditor
 from widgets.scene.side import SceneSide
+from widgets.scene.sketch import Sketch
 
 DRY_RUN_POLL_MS = 500
 
@@ -49,6 +51,8 @@ class _Scene(SceneEditor):
         self._connect_editor()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
         self._on_health()
+        self._on_connected()
+        DraftKeeper(room, self, "scenes", Sketch, self)
 
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
@@ -59,6 +63,7 @@ class _Scene(SceneEditor):
         room.scene_requested.connect(self._on_scene_requested)
         room.whole_window_given.connect(lambda key: self.set_enlarged(key == "scene"))
         room.closing.connect(self._dry_run_poll.stop)
+        room.connection.snapshot_received.connect(lambda _snapshot: self._on_connected())
 
     def _connect_editor(self) -> None:
         room = self._room
@@ -87,6 +92,10 @@ class _Scene(SceneEditor):
         health = self._room.live.health
         workers = health.workers if health is not None else ()
         self.show_engine(next((worker.engine for worker in workers if worker.engine is not None), None))
+
+    def _on_connected(self) -> None:
+        # Footage is opened by the node: of its machine's files nothing can be listed here.
+        self.side.dry_run.set_machine(self._room.connection.machine)
 
     def _on_selected(self, kind: str, item_id: str) -> None:
         if kind != "camera":

@@ -392,6 +392,8 @@ class Node:
         if self.services is not None and self._sight is not None:
             with contextlib.suppress(ConsoleError):
                 await self._store_counts()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.services.traffic.keep_waiting(), SPOOL_CLOSE_S)
         if self._camera_flow is not None:
             self._camera_flow.say_goodbye(self._clock.now())
         if self._signs is not None:
@@ -1382,6 +1384,8 @@ class Node:
                 await self.services.traffic.add_counts(counts)
         except ConsoleError:
             self._sight.give_back(counts)
+            # They are tried as well: while the database is away they go to the disk.
+            await self.services.traffic.store_minutes()
             raise
         await self.services.traffic.store_minutes()
 
@@ -1489,6 +1493,7 @@ class Node:
         if self.services is not None:
             found.extend(self.services.sound_tests.due())
             found.extend(self.services.parking.notices())
+            found.extend((f"minutes/{index}", *said) for index, said in enumerate(self.services.traffic.notices()))
         if self._model_note:
             found.append(("model", self._model_note, "Set vision.model to a model for real cameras."))
         if size_fault := self._size_fault():

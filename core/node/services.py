@@ -40,6 +40,7 @@ from core.node.certificate_desk import CertificateDesk
 from core.parking.forecast.service import ForecastService
 from core.parking.service import ParkingService
 from core.store.engine import Store
+from core.traffic.flow_spool import FOLDER as MINUTES_FOLDER
 from core.traffic.service import TrafficService
 
 
@@ -122,7 +123,7 @@ def make_services(
         warnings=WarningService(store, bus, clock, incidents, _warning_policy(settings, zone)),
         review=ReviewService(store, bus, clock),
         field=FieldService(store=store, bus=bus, clock=clock, outbox=outbox, settings=broker, audit=append),
-        traffic=TrafficService(store=store, bus=bus, clock=clock),
+        traffic=TrafficService(store=store, bus=bus, clock=clock, folder=folders.data / MINUTES_FOLDER),
         parking=parking,
         forecast=ForecastService(
             store=store,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.kernel.log import OncePerLoss
 from core.store.tables import FlowMinuteRow
+from core.traffic.flow_spool import Batch, GivenUp
 from core.vision.flow import FlowMinute
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ KEPT = timedelta(minutes=10)
 """Parts of a minute come within this time of its end: a worker that was restarted, a clock that was set."""
 
 MAX_WAITING = 50_000
-"""Rows that wait for the database at most; the oldest minutes go first."""
+"""Rows that wait in memory at most, where the disk takes none either; the oldest minutes go first."""
 
 _KEY_NAMES = ("camera_id", "subject", "key", "direction", "label", "minute")
 _NAMES = tuple(item.name for item in fields(FlowMinute))
@@ -72,6 +73,16 @@ def _error(first: float | None, second: float | None, weights: tuple[float, floa
     return round(math.hypot(first * shares[0], second * shares[1]), 1)
 
 
+def whole(batch: Batch, stored: Iterable[FlowMinute]) -> tuple[FlowMinute, ...]:
+    """Return a batch's rows as the database is to have them, oldest first; `stored` is what it has of the parts."""
+    known = {key_of(minute): minute for minute in stored}
+    for part in batch.parts:
+        found = known.get(key_of(part))
+        known[key_of(part)] = part if found is None else joined(found, part)
+    known.update((key_of(minute), minute) for minute in batch.wholes)
+    return tuple(sorted(known.values(), key=lambda minute: minute.minute))
+
+
 class FlowLedger:
     """What is known of the last minutes, whole; what of it the database does not have yet.
 
@@ -85,6 +96,7 @@ class FlowLedger:
         self._known: dict[Key, FlowMinute] = {}
         self._read: set[Key] = set()
         self._waiting: set[Key] = set()
+        self.given_up = GivenUp()
 
     def add(self, minutes: Iterable[FlowMinute]) -> None:
         """Take parts of minutes as the workers measured them."""
@@ -98,8 +110,24 @@ class FlowLedger:
             self._once.lost(
                 "minutes", f"more than {MAX_WAITING:,} minutes wait for the database; the oldest are given up"
             )
+            why = "the database is away, and the disk keeps nothing either."
+            self.given_up.note(len(oldest), oldest[0][-1], oldest[-1][-1], why)
             for key in oldest:
                 self._drop(key)
+
+    def take_old(self, before: datetime | None) -> Batch:
+        """Take out what waits of the minutes before this one, of all where it is None; `give_back` undoes it."""
+        keys = [key for key in self._waiting if before is None or key[-1] < before]
+        parts = tuple(self._known[key] for key in keys if key not in self._read)
+        wholes = tuple(self._known[key] for key in keys if key in self._read)
+        for key in keys:
+            self._drop(key)
+        return Batch(parts=parts, wholes=wholes)
+
+    def give_back(self, batch: Batch) -> None:
+        """Take what `take_old` took out; what came meanwhile is joined with it."""
+        self._read.update(key_of(minute) for minute in batch.wholes)
+        self.add((*batch.parts, *batch.wholes))
 
     def unread(self) -> tuple[Key, ...]:
         """Return the rows that wait and that the database has not been asked for yet."""

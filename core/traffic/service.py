@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,10 +17,12 @@ from core.field.model import Reading
 from core.field.service import ReadingReceived
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
+from core.kernel.errors import UnavailableError
 from core.store.counts import upsert_add
 from core.store.engine import Store
 from core.store.tables import FlowMinuteRow, LineCountRow
-from core.traffic.flow import FlowLedger, Key, read_rows, read_since, write_rows
+from core.traffic.flow import FlowLedger, Key, key_of, read_rows, read_since, whole, write_rows
+from core.traffic.flow_spool import Batch, FlowSpool
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
 from core.vision.flow import FlowMinute
@@ -28,6 +31,12 @@ from core.vision.model import Phase, counted_under
 STATION = "station"
 ROWS_AT_ONCE = 200
 """Rows of one transaction: the writer serves alarms between two of them."""
+
+BATCHES_AT_ONCE = 10
+"""Batches from the disk that one call of `store_minutes` stores: after a day's outage there are thousands."""
+
+SPILLED_AFTER = timedelta(minutes=2)
+"""A minute that began so long ago is whole, as a rule; while the database is away it goes to the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +72,24 @@ class TrafficService:
     Threads: the owner's loop only.
     """
 
-    def __init__(self, *, store: Store, bus: Bus, clock: Clock, settings: CongestionSettings | None = None) -> None:
-        """Listen to the field's readings from now on."""
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        settings: CongestionSettings | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        """Listen to the field's readings from now on.
+
+        Args:
+            store: Where minutes and counts go.
+            bus: Readings come from it.
+            clock: Also says which minutes are old.
+            settings: When a station sees a jam.
+            folder: Where minutes wait while the database is away; None keeps them in memory.
+        """
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -72,6 +97,7 @@ class TrafficService:
         self._newest: dict[str, dict[str, tuple[float, Reading]]] = {}
         self._jams: dict[str, Congestion] = {}
         self._ledger = FlowLedger()
+        self._spool = None if folder is None else FlowSpool(folder)
         self._is_storing = asyncio.Lock()
         self._unsubscribe = bus.subscribe(ReadingReceived, self._on_reading)
 
@@ -162,22 +188,78 @@ class TrafficService:
             UnavailableError: The database is away; what waits is kept and tried again with the next call.
         """
         async with self._is_storing:
-            unread = self._ledger.unread()
-            if unread:
-                stored = await self._store.read(lambda session: _in_chunks(session, unread))
-                self._ledger.take_stored(unread, stored)
-            waiting = self._ledger.waiting()
-            n_written = 0
             try:
-                for first in range(0, len(waiting), ROWS_AT_ONCE):
-                    chunk = waiting[first : first + ROWS_AT_ONCE]
-                    await self._store.write(partial(write_rows, minutes=chunk))
-                    self._ledger.note_written(chunk, self._clock.now())
-                    n_written += len(chunk)
-            finally:
-                # Told together: the parts of one minute may lie in two chunks.
-                if n_written:
-                    self._bus.publish(FlowMeasured(waiting[:n_written]))
+                # What is on the disk is older: what is joined with it must find it in the database.
+                if await self._store_spooled():
+                    await self._store_ledger()
+                else:
+                    await self._spill(self._clock.now() - SPILLED_AFTER)
+            except UnavailableError:
+                await self._spill(self._clock.now() - SPILLED_AFTER)
+                raise
+
+    async def keep_waiting(self) -> None:
+        """Put on the disk what the database did not take: the node ends."""
+        async with self._is_storing:
+            await self._spill(None)
+
+    def notices(self) -> tuple[tuple[str, str], ...]:
+        """Return what a person should know of minutes that are not stored, each with what to do."""
+        found = [(self._ledger.given_up.sentence, "Figures of that time stay without them. Mend the database.")]
+        if self._spool is not None:
+            found.append((self._spool.given_up.sentence, "Figures of that time stay without them. Mend the database."))
+            found.append((self._spool.notice, "Look at that folder and the room on its disk."))
+        return tuple((sentence, hint) for sentence, hint in found if sentence)
+
+    async def _store_ledger(self) -> None:
+        unread = self._ledger.unread()
+        if unread:
+            stored = await self._store.read(lambda session: _in_chunks(session, unread))
+            self._ledger.take_stored(unread, stored)
+        waiting = self._ledger.waiting()
+        n_written = 0
+        try:
+            for first in range(0, len(waiting), ROWS_AT_ONCE):
+                chunk = waiting[first : first + ROWS_AT_ONCE]
+                await self._store.write(partial(write_rows, minutes=chunk))
+                self._ledger.note_written(chunk, self._clock.now())
+                n_written += len(chunk)
+        finally:
+            # Told together: the parts of one minute may lie in two chunks.
+            if n_written:
+                self._bus.publish(FlowMeasured(waiting[:n_written]))
+
+    async def _store_spooled(self) -> bool:
+        """Store what waits on the disk, some of it at a time; returns whether nothing is left there."""
+        spool = self._spool
+        if spool is None:
+            return True
+        for _ in range(BATCHES_AT_ONCE):
+            entry = await asyncio.to_thread(spool.oldest)
+            if entry is None:
+                return True
+            batch = await asyncio.to_thread(spool.read, entry)
+            if batch is None:
+                continue
+            rows = batch.wholes
+            if batch.parts:
+                keys = [key_of(minute) for minute in batch.parts]
+                rows = whole(batch, await self._store.read(partial(_in_chunks, keys=keys)))
+                # Written first: a node that is killed while it stores them counts nobody twice.
+                await asyncio.to_thread(spool.replace, entry, Batch(wholes=rows))
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                await self._store.write(partial(write_rows, minutes=rows[first : first + ROWS_AT_ONCE]))
+            await asyncio.to_thread(spool.remove, entry)
+            self._bus.publish(FlowMeasured(rows))
+        return await asyncio.to_thread(spool.oldest) is None
+
+    async def _spill(self, before: datetime | None) -> None:
+        """Put what waits of the minutes before this one on the disk; what it does not take stays in memory."""
+        if self._spool is None:
+            return
+        batch = self._ledger.take_old(before)
+        if (batch.parts or batch.wholes) and not await asyncio.to_thread(self._spool.add, batch):
+            self._ledger.give_back(batch)
 
     async def flow(self, *, since: datetime, camera_id: str = "", n_most: int = 20_000) -> list[FlowMinute]:
         """Return what cameras measured in the minutes from `since` on, oldest first.

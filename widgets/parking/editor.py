@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from core.parking.formats.own import lot_geojson, lot_json
 from core.parking.model import Lot, Point
 from widgets.base.file_dialogs import ask_target
 from widgets.base.focus import order_focus
+from widgets.base.kept_draft import KeptDraft
+from widgets.base.times import format_day_minute
 from widgets.parking.bars import TopBar
 from widgets.parking.canvas import KEYS, BayCanvas
 from widgets.parking.carrying import Carrying
@@ -38,6 +40,7 @@ from widgets.parking.surface import PlanView
 from widgets.scene.document import Document
 from widgets.scene.drawing_editor import DrawingEditor
 from widgets.scene.fields import show_choice
+from widgets.scene.notice import Answer
 
 MAP = "@map"
 """Key of the plan as it lies on the map, in the list of places."""
@@ -162,6 +165,15 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         lot = self._lots.get(lot_id)
         if lot is not None and lot_id != self.lot_id:
             self._leave_for(lambda: self._open(lot))
+
+    def offer_new_lot(self, kept: KeptDraft[Lot], discard: Callable[[], None]) -> None:
+        """Let a lot that was drawn before, and that the node does not know, be taken up or discarded."""
+        lot = kept.drawn
+        of_whom = f"by {kept.by} " if kept.by else ""
+        drawn = f"drawn {of_whom}until {format_day_minute(kept.at)}"
+        self._offered = f"The lot {lot.name}, {drawn}, was not saved; there is no such lot."
+        take: Answer = ("Take it up as a new lot", lambda: self._on_lot_made(lot))
+        self.notice.ask(self._offered, [take, ("Discard it", discard)])
 
     def open_place(self, key: str) -> None:
         """Draw on the plan (empty), on the map (`MAP`), or on a camera's picture (its id)."""
@@ -297,6 +309,12 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         self.side.row.show_first(free_ids(lot, ["A1"])[0])
         if lot.version:
             self.versions_requested.emit(lot.lot_id)
+        self.opened.emit(lot.lot_id)
+
+    def _discard_then(self, then: Callable[[], None]) -> None:
+        if self._base is not None and self._base.version == 0:
+            self._leave(self._base)
+        super()._discard_then(then)
 
     def _list_lots(self) -> None:
         entries = [(lot.lot_id, lot.name) for lot in self._lots.values()]

@@ -23,6 +23,7 @@ from core.incidents.rules.model import (
 from core.incidents.rules.text import check_rules, differences
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
+from widgets.base.kept_draft import KeptDraft, closing_words, offer_words
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
@@ -33,11 +34,13 @@ from widgets.rules.history import HistoryPage
 from widgets.rules.import_page import ImportPage
 from widgets.rules.trial_page import TrialPage
 from widgets.rules.words import limits_words, priority_words, rule_name
+from widgets.scene.notice import Answer, Notice
 
 _COLUMNS = (Column(title="Alarm rule"), Column(title="P", is_figure=True), Column(title="Figures", rank=1))
 _LEAST_EM = 13
 """Room for the names of the rules, in letters."""
 _NEW_ID = "new_rule"
+_NAME = "The alarm rules"
 
 
 class RuleEditor(QWidget):
@@ -50,6 +53,8 @@ class RuleEditor(QWidget):
         history_requested(): Answered by `show_history`.
         version_requested(int): Answered by `show_draft`.
         import_requested(), export_requested()
+        draft_changed(): The draft is another one, or it is saved or discarded.
+        opened(str): The rules in force are there.
     """
 
     save_requested = Signal(object, int, str)
@@ -59,6 +64,8 @@ class RuleEditor(QWidget):
     version_requested = Signal(int)
     import_requested = Signal()
     export_requested = Signal()
+    draft_changed = Signal()
+    opened = Signal(str)
 
     def __init__(self, pages: RulePages | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,6 +76,10 @@ class RuleEditor(QWidget):
         self._current_id = ""
         self._fault = ""
         self._role = Role.VIEWER
+        self._offered = ""
+        self.draft_fault = ""
+        """Why the draft cannot be kept on the disk; empty where it can."""
+
         self._build()
         order_focus(self)
         self.setFocusProxy(self._list)
@@ -81,13 +92,58 @@ class RuleEditor(QWidget):
         return self._draft
 
     @property
-    def has_changes(self) -> bool:
+    def is_dirty(self) -> bool:
         """Whether something is changed and not saved."""
         return self._in_force is not None and bool(differences(self._in_force.rules, self._draft))
 
+    @property
+    def open_id(self) -> str:
+        """What a draft is kept by; empty before the rules in force are there."""
+        return "" if self._in_force is None else "alarm-rules"
+
+    @property
+    def may_edit(self) -> bool:
+        """The rules may be changed here."""
+        return self._role >= Role.SUPERVISOR
+
+    @property
+    def is_offering(self) -> bool:
+        """A draft is offered, and nobody has answered yet."""
+        return bool(self._offered) and self.notice.text == self._offered
+
+    def saved_and_drawn(self) -> tuple[RuleSet, RuleSet]:
+        """Return the rules in force, and the draft."""
+        return self._draft if self._in_force is None else self._in_force.rules, self._draft
+
+    def offer_draft(self, kept: KeptDraft[RuleSet], answered: Callable[[bool], None]) -> None:
+        """Let what was changed here before and not saved be taken up, or discarded; `answered` hears which."""
+
+        def take_up() -> None:
+            self.show_draft(kept.drawn)
+            answered(True)
+
+        self._offered = offer_words(kept, _NAME[:1].lower() + _NAME[1:], self.saved_and_drawn()[0])
+        self.notice.ask(self._offered, [("Take it up", take_up), ("Discard it", lambda: answered(False))])
+
+    def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
+        """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""
+
+        def discard() -> None:
+            self._on_discard()
+            answered(True)
+
+        def look() -> None:
+            answered(False)
+            self._on_save_key()
+
+        answers: list[Answer] = [("Discard them and close", discard), ("Stay here", lambda: answered(False))]
+        if self.may_edit:
+            answers.insert(0, ("Save them with a reason", look))
+        self.notice.ask(closing_words(_NAME, self.draft_fault).replace(" has ", " have ", 1), answers)
+
     def show_in_force(self, in_force: RulesInForce) -> None:
         """Show the rules that the room follows; a draft that was begun stays, and says what it was begun from."""
-        had_changes = self.has_changes
+        had_changes, is_first = self.is_dirty, self._in_force is None
         self._in_force = in_force
         self._overlay.clear()
         if had_changes and in_force.rules != self._draft:
@@ -96,6 +152,8 @@ class RuleEditor(QWidget):
         self._draft, self._base_version = in_force.rules, in_force.version
         self.pages.changes.clear_reason()
         self._select(self._current_id)
+        if is_first:
+            self.opened.emit(self.open_id)
 
     def show_role(self, role: Role) -> None:
         """Let a supervisor change the rules, and everybody look."""
@@ -153,6 +211,8 @@ class RuleEditor(QWidget):
         split.setSizes([400, 600])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, gap * 2, 0, 0)
+        self.notice = Notice(self)
+        column.addWidget(self.notice)
         column.addWidget(split, 1)
         pages = self.pages
         pages.form.edited.connect(self._on_edited)
@@ -269,6 +329,9 @@ class RuleEditor(QWidget):
             self._status.setText(self._fault)
         else:
             self._status.setText(f"{in_force} {len(found)} changed here, not saved." if found else in_force)
+        if not found and not self.is_offering:
+            self.notice.clear()
+        self.draft_changed.emit()
 
     # -- what the supervisor does ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
+from widgets.base.kept_draft import KeptDraft, closing_words, offer_words
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
 from widgets.scene.bars import Footer, StepButtons
@@ -35,12 +36,16 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         version_requested(str, int): Its id and a number; answered by `show_version` or `show_version_refused`.
         room_requested(bool): Have the whole window, or give it back.
         told(str, str): A sentence and a hint that need no answer.
+        draft_changed(): What is drawn is another one, or it is saved or discarded.
+        opened(str): This is open now, by its id.
     """
 
     versions_requested = Signal(str)
     version_requested = Signal(str, int)
     room_requested = Signal(bool)
     told = Signal(str, str)
+    draft_changed = Signal()
+    opened = Signal(str)
 
     THING: str
     """What is drawn, in one word."""
@@ -67,6 +72,10 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self._after_save: Callable[[], None] | None = None
         self._restoring: int | None = None
         self._saved_at: datetime | None = None
+        self._offered = ""
+        self.draft_fault = ""
+        """Why what is drawn cannot be kept on the disk; empty where it can."""
+
         document.setParent(self)
         self.document = document
         self.canvas = canvas
@@ -129,6 +138,16 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
     def is_dirty(self) -> bool:
         """There is something to save."""
         return self._base is not None and self.document.is_dirty
+
+    @property
+    def may_edit(self) -> bool:
+        """Drawings may be changed here."""
+        return self._may_edit
+
+    @property
+    def is_offering(self) -> bool:
+        """A draft is offered, and nobody has answered yet."""
+        return bool(self._offered) and self.notice.text == self._offered
 
     @property
     def shown(self) -> Sketch:
@@ -198,6 +217,36 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self._ask_whose(sentence)
         self._refresh()
 
+    # -- drafts
+
+    def saved_and_drawn(self) -> tuple[Sketch, Sketch]:
+        """Return what is saved, and what is drawn."""
+        return self.document.saved, self.document.sketch
+
+    def offer_draft(self, kept: KeptDraft[Sketch], answered: Callable[[bool], None]) -> None:
+        """Let what was drawn here before and not saved be taken up, or discarded; `answered` hears which."""
+
+        def take_up() -> None:
+            self.document.apply(kept.drawn, "Take up the draft")
+            answered(True)
+
+        self._offered = offer_words(kept, self._open_name(), self.document.saved)
+        self.notice.ask(self._offered, [("Take it up", take_up), ("Discard it", lambda: answered(False))])
+
+    def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
+        """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""
+        answers: list[Answer] = [
+            ("Discard them and close", lambda: self._discard_then(lambda: answered(True))),
+            ("Stay here", lambda: answered(False)),
+        ]
+        if self._may_edit:
+            answers.insert(0, ("Save them, then close", lambda: self._save_then(lambda: answered(True))))
+        self.notice.ask(closing_words(self._open_name(), self.draft_fault), answers)
+
+    def _discard_then(self, then: Callable[[], None]) -> None:
+        self.document.load(self.document.saved)
+        then()
+
     # -- building
 
     def _lay_out(self, bar: QWidget) -> None:
@@ -240,6 +289,7 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         """Connect what is done to any drawing: undo, save, versions, the view."""
         self.document.changed.connect(self._refresh)
         self.document.state_changed.connect(self._refresh_state)
+        self.document.state_changed.connect(self.draft_changed)
         self._tools.tool_chosen.connect(self._on_tool_chosen)
         self.side.versions.look_requested.connect(self._on_look_wanted)
         self.side.versions.restore_requested.connect(self._on_restore_wanted)

@@ -25,6 +25,7 @@ from widgets.base.theme import look, set_role
 from widgets.scene.fields import NumberField, form_layout, text_field
 
 _DONE = 100
+_OWN_STREAM = "this camera's stream"
 _CALL = "  CALL, "
 
 
@@ -56,7 +57,7 @@ class DryRunForm(QWidget):
         note.setWordWrap(True)
         set_role(note, "caption")
         self._footage = text_field("Footage: a file or address on the node's machine", 1024)
-        self._footage.setPlaceholderText("this camera's stream")
+        self._footage.setPlaceholderText(_OWN_STREAM)
         self._minutes = NumberField("Minutes to look at", 0.5, 60.0, " min", decimals=1)
         self._minutes.show_value(5.0)
         self._choose = IconButton("search", "Choose a file", self)
@@ -66,7 +67,13 @@ class DryRunForm(QWidget):
         footage.addWidget(self._footage, 1)
         footage.addWidget(self._choose)
         form = form_layout()
+        self._elsewhere = QLabel(self)
+        self._elsewhere.setWordWrap(True)
+        self._elsewhere.setTextFormat(Qt.TextFormat.PlainText)
+        self._elsewhere.hide()
+        set_role(self._elsewhere, "caption")
         form.addRow("Footage", footage)
+        form.addRow(self._elsewhere)
         form.addRow("At most", self._minutes)
         self._start = QPushButton("Start", self)
         set_role(self._start, "primary")
@@ -108,6 +115,18 @@ class DryRunForm(QWidget):
     def rows(self) -> list[str]:
         """What is listed."""
         return [self._list.item(row).text() for row in range(self._list.count())]
+
+    def set_machine(self, machine: str) -> None:
+        """Name the machine that opens the footage, empty for this one: files of another one cannot be chosen here."""
+        self._choose.setVisible(not machine)
+        self._elsewhere.setVisible(bool(machine))
+        self._footage.setPlaceholderText(f"{_OWN_STREAM}, or a path on {machine}" if machine else _OWN_STREAM)
+        self._elsewhere.setText(
+            f"The node opens it, and runs on {machine}: type the file's path as it is there, or an address that it "
+            "reaches. A file of this desk has to be copied there first."
+            if machine
+            else ""
+        )
 
     def show_footage(self, file: Path) -> None:
         """Take a file that was chosen."""

@@ -260,6 +260,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         self._refresh()
         self.camera_shown.emit(camera.camera_id)
         self.versions_requested.emit(camera.camera_id)
+        self.opened.emit(camera.camera_id)
 
     def _on_camera_gone(self, camera: Camera) -> None:
         if not self.is_dirty:

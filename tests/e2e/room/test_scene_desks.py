@@ -73,6 +73,38 @@ def test_what_is_drawn_survives_a_node_that_is_gone_and_is_saved_at_the_next_one
 
 
 @pytest.mark.timeout(120)
+def test_what_is_not_saved_keeps_the_window_open_once_and_is_taken_up_at_the_next_start(start_node, in_room):
+    node = start_node("vision.model=demo")
+
+    async def scenario(open_console):
+        console = open_console(node.folder, desk="Desk 1")
+        await create_administrator(console)
+        camera = await add_camera(console)
+        editor = await open_scene(console, camera)
+        drawn = await move_line(editor, Key.Key_Down)
+        console.window.bring_panel("help")
+
+        await act(console.window.close)
+        assert "Close again to leave them" in editor.notice.text
+        assert console.window.isVisible()
+        assert editor.isVisible()
+        await act(console.window.close)
+        await until(lambda: not console.window.isVisible(), "the window to close")
+
+        again = open_console(node.folder, desk="Desk 1")
+        await sign_in(again)
+        editor = await open_scene(again, camera)
+        assert "A draft of " in editor.notice.text
+        await act(press, editor, "Take it up")
+        await save(editor)
+        await until(lambda: not editor.is_dirty, "the scene to be saved")
+        await until(lambda: again.live.cameras[camera.camera_id].scene.lines[0].start[1] == drawn, "the stored scene")
+        await until(lambda: not list(node.folder.glob("drafts/scenes/*")), "the draft to be gone")
+
+    in_room(scenario)
+
+
+@pytest.mark.timeout(120)
 def test_of_two_desks_the_slower_one_chooses_and_both_versions_are_kept(start_node, in_room):
     node = start_node("vision.model=demo")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QMenu, QPushButton
+from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QPushButton, QToolButton
 
 from app.connection import NodeConnection
 from app.live import LiveModel
@@ -104,6 +104,26 @@ def choose(scene, words):
 
 def answers(scene):
     return {button.text(): button for button in scene.notice.findChildren(QPushButton)}
+
+
+def test_footage_of_a_node_elsewhere_is_typed_as_it_lies_there_and_no_file_of_this_desk_is_offered(scene, room, qtbot):
+    form = scene.side.dry_run
+    scene.resize(1280, 720)
+    scene.show()
+    qtbot.waitExposed(scene)
+    choose(scene, "Dry run over footage")
+    button = next(one for one in form.findChildren(QToolButton) if one.accessibleName() == "Choose a file")
+    assert button.isVisible()
+
+    room.connection._node, room.connection.is_remote = "node.city.example:7400", True
+    room.connection.snapshot_received.emit(None)
+
+    assert not button.isVisible()
+    assert any(
+        one.isVisible() and "runs on node.city.example: type the file's path" in one.text()
+        for one in form.findChildren(QLabel)
+    )
+    assert form.findChild(QLineEdit).placeholderText() == "this camera's stream, or a path on node.city.example"
 
 
 def test_that_the_view_is_right_is_asked_before_it_is_said_to_the_node(scene, room):

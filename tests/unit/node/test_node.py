@@ -15,6 +15,7 @@ from core.cameras.model import Camera
 from core.incidents.doubt import Doubtful
 from core.incidents.model import SourceKind
 from core.kernel.clock import SystemClock
+from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SiteSettings, StoreSettings, VisionSettings
@@ -254,6 +255,33 @@ async def minute_and_who_heard(node):
     node._on_worker_message(Measured(minutes=(minute,)))
     await node.require_services().traffic.store_minutes()
     return [one.observed_s for one in told], len(heard)
+
+
+def test_what_was_measured_while_the_database_is_away_is_stored_by_the_next_node(folders, monkeypatch):
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+
+    async def away(_work):
+        raise UnavailableError("The server is gone.")
+
+    async def measure_and_end(node):
+        services = node.require_services()
+        for act in ("write", "read"):
+            monkeypatch.setattr(services.store, act, away)
+        node._on_counted(LineCrossed(camera_id="a", line_key="gate", is_forward=True, at=at))
+        minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=at, direction="in", n_vehicles=3)
+        node._on_worker_message(Measured(minutes=(minute,)))
+
+    async def look(node):
+        found = []
+        async with asyncio.timeout(20.0):
+            while not found:
+                await asyncio.sleep(0.05)
+                found = await node.require_services().traffic.flow(since=at)
+        return [one.n_vehicles for one in found]
+
+    run_with_model(folders, "demo", measure_and_end)
+
+    assert run_with_model(folders, "demo", look) == [3]
 
 
 def test_the_demonstration_model_in_place_of_another_calls_and_nothing_it_sees_counts_as_observed(folders):

@@ -1,0 +1,208 @@
+"""Measured minutes on the disk while they wait for the database: an outage of days and the node's end lose none.
+
+A folder of files, each a batch that was put aside together, packed and compressed; a file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.incidents.evidence import sync_folder
+from core.kernel.log import OncePerLoss
+from core.kernel.wire import from_bytes, to_bytes
+from core.kernel.zone import to_site
+from core.vision.flow import FlowMinute
+
+log = logging.getLogger(__name__)
+
+FOLDER = "waiting-minutes"
+MAX_BYTES = 1024 * 1024 * 1024
+"""Of all files; beyond, the oldest minutes are given up. Of 64 cameras it takes nine days."""
+
+_ENDING = ".minutes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Minutes that are stored together.
+
+    Attributes:
+        parts: What was measured, to be joined with what the database has of the same minutes.
+        wholes: What the database is to have, whatever it has now.
+    """
+
+    parts: tuple[FlowMinute, ...] = ()
+    wholes: tuple[FlowMinute, ...] = ()
+
+
+class GivenUp:
+    """What was measured and will never be stored."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._n_rows = 0
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self._why = ""
+
+    def note(self, n_rows: int, first: datetime, last: datetime, why: str) -> None:
+        """Count rows of the minutes from `first` to `last`."""
+        self._n_rows += n_rows
+        self._first = first if self._first is None else min(first, self._first)
+        self._last = last if self._last is None else max(last, self._last)
+        self._why = why
+
+    @property
+    def sentence(self) -> str:
+        """What a person should know; empty where nothing was given up."""
+        if self._first is None or self._last is None:
+            return ""
+        n_minutes = round((self._last - self._first).total_seconds() / 60.0) + 1
+        span = f"{to_site(self._first):%Y-%m-%d %H:%M} to {to_site(self._last):%Y-%m-%d %H:%M}"
+        return (
+            f"What cameras measured from {span} is lost in part ({n_minutes:,} min, {self._n_rows:,} rows): {self._why}"
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Entry:
+    """One file, as its name tells it; the oldest is the smallest."""
+
+    number: int
+    first_s: int
+    last_s: int
+    n_rows: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:09d}-{self.first_s}-{self.last_s}-{self.n_rows}{_ENDING}"
+
+
+class FlowSpool:
+    """Keeps batches in the order in which they came.
+
+    Threads: any, one at a time; every call may take as long as the disk.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read and make nothing yet."""
+        self._folder = folder
+        self._once = OncePerLoss(log)
+        self._entries: dict[_Entry, int] | None = None
+        """Sizes of the files [bytes], oldest first; None before the folder was looked at."""
+
+        self._failure = ""
+        self._damage = ""
+        self.given_up = GivenUp()
+
+    @property
+    def notice(self) -> str:
+        """What a person should know of the folder; empty where all is well."""
+        return " ".join(part for part in (self._damage, self._failure) if part)
+
+    def add(self, batch: Batch) -> bool:
+        """Keep a batch behind all others; returns whether the disk has it."""
+        rows = (*batch.parts, *batch.wholes)
+        minutes = [row.minute for row in rows]
+        try:
+            entries = self._known()
+            number = max((entry.number for entry in entries), default=0) + 1
+            entry = _Entry(number, int(min(minutes).timestamp()), int(max(minutes).timestamp()), len(rows))
+            entries[entry] = self._write(entry, batch)
+        except OSError as error:
+            self._fail(error)
+            return False
+        self._failure = ""
+        self._once.back("disk", "minutes that wait for the database are kept on the disk again")
+        self._make_room(entries)
+        return True
+
+    def oldest(self) -> _Entry | None:
+        """Return the batch to store next; None where none waits."""
+        try:
+            return next(iter(self._known()), None)
+        except OSError as error:
+            self._fail(error)
+            return None
+
+    def read(self, entry: _Entry) -> Batch | None:
+        """Return what is in a file; one that cannot be read is put aside, and waits no more."""
+        path = self._folder / entry.name
+        try:
+            return from_bytes(zlib.decompress(path.read_bytes()), Batch)
+        except (OSError, ValueError, zlib.error) as error:
+            aside = path.with_suffix(".damaged")
+            with contextlib.suppress(OSError):
+                path.replace(aside)
+            self._known().pop(entry, None)
+            self._damage = (
+                f"Minutes that waited for the database cannot be read ({error}); the file is kept as {aside}."
+            )
+            log.error("%s", self._damage)
+            self._give_up(entry, "their file is damaged.")
+            return None
+
+    def replace(self, entry: _Entry, batch: Batch) -> None:
+        """Write a batch in place of what the file holds; where the disk does not take it, that stays."""
+        try:
+            self._known()[entry] = self._write(entry, batch)
+        except OSError as error:
+            self._fail(error)
+
+    def remove(self, entry: _Entry) -> None:
+        """The database has it."""
+        self._known().pop(entry, None)
+        try:
+            (self._folder / entry.name).unlink(missing_ok=True)
+        except OSError as error:
+            self._fail(error)
+            return
+        if not self._known():
+            self._failure = ""
+
+    def _known(self) -> dict[_Entry, int]:
+        if self._entries is None:
+            found = {}
+            for path in self._folder.glob(f"*{_ENDING}"):
+                with contextlib.suppress(ValueError):
+                    number, first_s, last_s, n_rows = (int(part) for part in path.stem.split("-"))
+                    found[_Entry(number, first_s, last_s, n_rows)] = path.stat().st_size
+            self._entries = dict(sorted(found.items()))
+        return self._entries
+
+    def _write(self, entry: _Entry, batch: Batch) -> int:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / entry.name
+        part = path.with_suffix(".part")
+        content = zlib.compress(to_bytes(batch))
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(self._folder)
+        return len(content)
+
+    def _make_room(self, entries: dict[_Entry, int]) -> None:
+        n_bytes = sum(entries.values())
+        while n_bytes > MAX_BYTES and len(entries) > 1:
+            entry = next(iter(entries))
+            n_bytes -= entries[entry]
+            self.remove(entry)
+            self._give_up(entry, f"more waited for the database than the {MAX_BYTES // 2**20:,} MiB in {self._folder}.")
+
+    def _give_up(self, entry: _Entry, why: str) -> None:
+        first, last = (datetime.fromtimestamp(at_s, UTC) for at_s in (entry.first_s, entry.last_s))
+        self.given_up.note(entry.n_rows, first, last, why)
+        self._once.lost("given_up", f"measured minutes are given up: {why}")
+
+    def _fail(self, error: OSError) -> None:
+        reason = error.strerror or error
+        self._failure = f"Minutes that wait for the database cannot be kept in {self._folder} ({reason})."
+        self._once.lost("disk", self._failure)

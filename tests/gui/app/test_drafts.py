@@ -1,0 +1,256 @@
+"""What is drawn and not saved: the window asks before it closes, and what is left anyhow is offered again."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import psutil
+import pytest
+from PySide6.QtWidgets import QLabel, QPushButton
+
+from app.drafts import DraftFolder, _File
+from app.main_window import MainWindow
+from app.panel import discover_panels
+from app.panels.bays import PANEL as BAYS
+from app.panels.rules import PANEL as RULES
+from app.panels.scene import PANEL as SCENE
+from core.access.model import Role
+from core.cameras.model import Camera
+from core.incidents.rules.model import RulesInForce
+from core.incidents.rules.text import shipped_rules
+from core.kernel.wire import from_bytes, to_bytes
+from core.parking.model import Lot
+from tests.fixtures.panels import made
+from tests.gui.app.test_room_panels import AskedRoom
+from tests.gui.scene.conftest import GATE, LINE, RING, ZONE
+from widgets.base.kept_draft import KeptDraft
+from widgets.scene.sketch import Sketch, sketch_of
+
+MOVED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Drawn"),))
+AT = datetime(2026, 1, 1, 12, 31, tzinfo=UTC)
+
+
+class Desk(AskedRoom):
+    """A supervisor's room."""
+
+    role = Role.SUPERVISOR
+
+
+@pytest.fixture
+def open_room(qtbot, tmp_path):
+    """Return a function that opens the room of one start of the console; they share their data folder."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    rooms = []
+
+    def open_one():
+        room = Desk(tmp_path)
+        room.live.cameras.update({"ring": RING, "gate": GATE})
+        room.live.rules = RulesInForce(rules=shipped_rules(), version=3)
+        room.connection.site = SimpleNamespace(center=None, basemap="", name="City")
+        rooms.append(room)
+        return room
+
+    yield open_one
+    for room in rooms:
+        room.live.close()
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+def scene_of_start(room, qtbot):
+    editor = made(SCENE, room)
+    qtbot.addWidget(editor)
+    room.live.tell_all()
+    editor.open_camera("ring")
+    return editor
+
+
+def press(editor, words):
+    buttons = [one for one in editor.notice.findChildren(QPushButton) if one.text() == words and not one.isHidden()]
+    assert buttons, f"no {words!r} among {[one.text() for one in editor.notice.findChildren(QPushButton)]}"
+    buttons[-1].click()
+
+
+@pytest.fixture
+def window(qtbot, open_room, tmp_path):
+    room = open_room()
+    made_one = MainWindow(QLabel("door"), tmp_path / "layout.json")
+    qtbot.addWidget(made_one)
+    made_one.resize(1280, 800)
+    made_one.show_room()
+    panels = tuple(panel for panel in discover_panels() if panel.key in ("scene", "bays", "rules", "help"))
+    made_one.divide(panels, room)
+    list(made_one.furnish(panel.key for panel in panels))
+    made_one.closing.connect(room.closing)
+    made_one.show()
+    made_one.show_room_of = room
+    room.live.tell_all()
+    made_one.panel("scene").open_camera("ring")
+    made_one.bring_panel("help")
+    return made_one
+
+
+def test_closing_the_window_asks_where_a_scene_is_not_saved_and_closing_again_closes(window, qtbot):
+    scene = window.panel("scene")
+    scene.document.apply(MOVED, "Move")
+
+    with qtbot.assertNotEmitted(window.closing):
+        window.close()
+    assert window.isVisible()
+    assert scene.isVisible()
+    assert scene.notice.text.startswith("Ring has changes that are not saved. Close again to leave them")
+
+    with qtbot.waitSignal(window.closing):
+        window.close()
+    assert not window.isVisible()
+
+
+def test_what_is_saved_or_discarded_at_the_question_closes_the_window(window, qtbot):
+    scene, room = window.panel("scene"), window.show_room_of
+    scene.document.apply(MOVED, "Move")
+    window.close()
+    with qtbot.assertNotEmitted(window.closing):
+        press(scene, "Save them, then close")
+    saved = room.arguments_of("cameras.save_scene")[-1]
+    with qtbot.waitSignal(window.closing):
+        room.answer("cameras.save_scene", replace(RING, scene=saved["scene"], version=4))
+    assert not window.isVisible()
+
+
+def test_who_stays_is_asked_again_and_each_panel_by_itself(window, qtbot):
+    scene, rules = window.panel("scene"), window.panel("rules")
+    scene.document.apply(MOVED, "Move")
+    rules.show_draft(replace(shipped_rules(), rules=shipped_rules().rules[1:]))
+    window.close()
+    press(scene, "Stay here")
+    with qtbot.assertNotEmitted(window.closing):
+        window.close()
+    with qtbot.assertNotEmitted(window.closing):
+        press(scene, "Discard them and close")
+    assert not scene.is_dirty
+    assert rules.isVisible()
+    with qtbot.waitSignal(window.closing):
+        press(rules, "Discard them and close")
+    assert list(window.show_room_of.folders.data.glob("drafts/*/*")) == []
+
+
+@pytest.mark.parametrize("how", ["end", "session", "door"])
+def test_nothing_is_asked_where_nobody_can_answer_and_the_draft_is_kept(window, qtbot, how):
+    scene, room = window.panel("scene"), window.show_room_of
+    scene.document.apply(MOVED, "Move")
+    if how == "session":
+        room.session_ends.emit()
+        assert list(room.folders.data.glob("drafts/scenes/*.draft"))
+        window.expect_close()
+    if how == "door":
+        window.show_door()
+    with qtbot.waitSignal(window.closing):
+        window.end() if how == "end" else window.close()
+    assert list(room.folders.data.glob("drafts/scenes/*.draft"))
+
+
+def test_a_scene_that_was_not_saved_is_offered_at_the_next_start_and_taken_up(open_room, qtbot):
+    before = scene_of_start(open_room(), qtbot)
+    before.document.apply(MOVED, "Move")
+    qtbot.waitUntil(lambda: bool(list(before._room.folders.data.glob("drafts/scenes/*.draft"))))  # killed here
+
+    scene = scene_of_start(open_room(), qtbot)
+    assert scene.notice.text.startswith("A draft for Ring, of ")
+    assert "changed since" not in scene.notice.text
+    assert not scene.is_dirty
+    press(scene, "Take it up")
+    assert scene.document.sketch == MOVED
+    scene.document.stack.undo()
+    assert scene.document.sketch == sketch_of(RING.scene)
+
+
+def test_a_draft_that_is_discarded_is_not_offered_again(open_room, qtbot):
+    room = open_room()
+    before = scene_of_start(room, qtbot)
+    before.document.apply(MOVED, "Move")
+    room.session_ends.emit()
+
+    press(scene_of_start(open_room(), qtbot), "Discard it")
+    assert scene_of_start(open_room(), qtbot).notice.text == ""
+
+
+def test_a_draft_of_what_was_changed_since_says_so(open_room, qtbot):
+    room = open_room()
+    before = scene_of_start(room, qtbot)
+    before.document.apply(MOVED, "Move")
+    room.session_ends.emit()
+
+    later = open_room()
+    newer = replace(RING.scene, lines=(replace(LINE, name="Other"),))
+    later.live.cameras["ring"] = Camera(camera_id="ring", name="Ring", address="x", scene=newer, version=4)
+    assert "changed since" in scene_of_start(later, qtbot).notice.text
+
+
+def test_what_is_undone_or_saved_leaves_no_draft(open_room, qtbot):
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    scene.document.apply(MOVED, "Move")
+    room.session_ends.emit()
+    scene.document.stack.undo()
+    qtbot.waitUntil(lambda: not list(room.folders.data.glob("drafts/scenes/*")))
+
+
+def test_a_lot_that_was_never_saved_is_offered_as_a_new_one(open_room, qtbot):
+    room = open_room()
+    before = made(BAYS, room)
+    qtbot.addWidget(before)
+    before._on_lot_made(Lot(lot_id="north", name="North"))
+    room.session_ends.emit()
+
+    bays = made(BAYS, open_room())
+    qtbot.addWidget(bays)
+    with qtbot.waitExposed(bays):
+        bays.show()
+    qtbot.waitUntil(lambda: "The lot North, drawn until" in bays.notice.text)
+    press(bays, "Take it up as a new lot")
+    assert (bays.lot_id, bays.is_dirty) == ("north", True)
+
+
+def test_rules_that_were_not_saved_are_offered_at_the_next_start(open_room, qtbot):
+    room = open_room()
+    before = made(RULES, room)
+    qtbot.addWidget(before)
+    drawn = replace(shipped_rules(), rules=shipped_rules().rules[1:])
+    before.show_draft(drawn)
+    room.session_ends.emit()
+
+    rules = made(RULES, open_room())
+    qtbot.addWidget(rules)
+    assert rules.notice.text.startswith("A draft for the alarm rules, of ")
+    assert not rules.is_dirty
+    press(rules, "Take it up")
+    assert rules.draft == drawn
+
+
+def test_a_folder_that_takes_no_drafts_is_said_before_they_are_lost(window):
+    scene, room = window.panel("scene"), window.show_room_of
+    (room.folders.data / "drafts").mkdir(parents=True, exist_ok=True)
+    (room.folders.data / "drafts" / "scenes").write_text("a file stands where the folder should")
+    scene.document.apply(MOVED, "Move")
+    room.session_ends.emit()
+    window.close()
+    assert "Close again and they are lost: drafts cannot be kept in" in scene.notice.text
+
+
+def test_what_another_window_draws_now_is_not_offered_here(tmp_path):
+    folder = DraftFolder(tmp_path, Sketch)
+    folder.keep("ring", KeptDraft(at=AT, by="dana", base=Sketch(), drawn=MOVED))
+    path = tmp_path / "ring.draft"
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        started_s = psutil.Process(other.pid).create_time()
+        path.write_bytes(to_bytes(replace(from_bytes(path.read_bytes(), _File), pid=other.pid, started_s=started_s)))
+        assert folder.read("ring") is None
+    finally:
+        other.communicate(b"\n")
+    assert folder.read("ring").drawn == MOVED

@@ -1,0 +1,250 @@
+"""Minutes that cameras measure while the database is away: an outage of days and restarts within it lose none."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core.kernel.bus import Bus
+from core.kernel.clock import FakeClock
+from core.kernel.errors import UnavailableError
+from core.store.engine import open_store, sqlite_url
+from core.traffic import flow, flow_spool
+from core.traffic import service as traffic_service
+from core.traffic.flow_spool import Batch, FlowSpool
+from core.traffic.service import TrafficService
+from core.vision.flow import FlowMinute
+from tests.unit.traffic.test_flow import MINUTE, lane
+
+N_CAMERAS = 64
+
+
+def at(n_minutes: int) -> FlowMinute:
+    return lane(n_minutes % 40 + 1, minute=MINUTE + timedelta(minutes=n_minutes))
+
+
+@contextlib.contextmanager
+def outage(service: TrafficService) -> Iterator[None]:
+    """Neither read nor write anything."""
+
+    async def away(_work: object) -> None:
+        raise UnavailableError("The server is gone.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service._store, "write", away)
+        patch.setattr(service._store, "read", away)
+        yield
+
+
+async def store(service: TrafficService) -> None:
+    """Store as the node does, again and again."""
+    with contextlib.suppress(UnavailableError):
+        await service.store_minutes()
+
+
+def in_runs(tmp_path: Path, *bodies) -> FakeClock:
+    """Run each body with a node's service of its own over the same database and data folder."""
+    clock = FakeClock(MINUTE)
+
+    async def run() -> None:
+        for body in bodies:
+            opened = open_store(sqlite_url(tmp_path / "db.sqlite3"), backups=tmp_path, clock=clock)
+            service = TrafficService(store=opened, bus=Bus(), clock=clock, folder=tmp_path / "waiting")
+            try:
+                await body(service, clock)
+            finally:
+                service.close()
+                await opened.close()
+
+    asyncio.run(run())
+    return clock
+
+
+async def measured(service: TrafficService) -> dict[str, int | None]:
+    rows = await service.flow(since=MINUTE, n_most=1_000_000)
+    return {f"{row.minute:%H:%M} {row.camera_id} {row.key}": row.n_vehicles for row in rows}
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "waiting").glob("*.minutes"))
+
+
+def test_an_outage_that_is_longer_than_memory_holds_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "MAX_WAITING", 5 * N_CAMERAS)
+    n_minutes = 40
+
+    async def body(service, clock):
+        with outage(service):
+            for n in range(n_minutes):
+                service.take_minutes([replace(at(n), camera_id=f"cam-{camera}") for camera in range(N_CAMERAS)])
+                clock.advance(seconds=60)
+                await store(service)
+        assert await measured(service) == {}
+        while files(tmp_path):
+            await store(service)
+        await store(service)
+
+        found = await measured(service)
+        assert len(found) == n_minutes * N_CAMERAS
+        assert found["12:07 cam-3 lane-1"] == 8
+        assert service.notices() == ()
+
+    in_runs(tmp_path, body)
+
+
+def test_a_node_that_ends_while_the_database_is_away_leaves_its_minutes_to_the_next(tmp_path):
+    async def away(service, clock):
+        with outage(service):
+            service.take_minutes([at(0), at(1)])
+            await store(service)
+            await service.keep_waiting()
+
+    async def back(service, clock):
+        service.take_minutes([lane(5, observed_s=10.0, minute=at(1).minute)])
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 1, "12:01 cam-1 lane-1": 7}
+
+    in_runs(tmp_path, away, back)
+    assert files(tmp_path) == []
+
+
+def test_a_minute_of_which_a_part_is_stored_is_whole_after_the_outage_and_counted_once(tmp_path):
+    async def body(service, clock):
+        service.take_minutes([lane(4, observed_s=20.0)])
+        await store(service)
+        service.take_minutes([lane(6, observed_s=30.0)])
+        clock.advance(seconds=600)
+        with outage(service):
+            await store(service)
+            assert len(files(tmp_path)) == 1
+            # Late, of a worker that was restarted: its own part.
+            service.take_minutes([lane(1, observed_s=5.0)])
+            await store(service)
+        await store(service)
+
+        assert await measured(service) == {"12:00 cam-1 lane-1": 11}
+
+    in_runs(tmp_path, body)
+
+
+def test_a_node_that_is_killed_while_it_stores_what_waited_counts_nobody_twice(tmp_path, monkeypatch):
+    async def away(service, clock):
+        service.take_minutes([lane(4, observed_s=20.0)])
+        await store(service)
+
+    async def again(service, clock):
+        service.take_minutes([lane(6, observed_s=20.0)])
+        with outage(service):
+            await service.keep_waiting()
+
+    async def killed(service, clock):
+        with monkeypatch.context() as patch:
+            patch.setattr(FlowSpool, "remove", lambda *_: (_ for _ in ()).throw(KeyError("killed")))
+            with pytest.raises(KeyError):
+                await service.store_minutes()
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10}
+
+    async def after(service, clock):
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10}
+
+    in_runs(tmp_path, away, again, killed, after)
+    assert files(tmp_path) == []
+
+
+def test_a_long_outage_is_stored_in_turns_and_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(traffic_service, "BATCHES_AT_ONCE", 2)
+
+    async def body(service, clock):
+        with outage(service):
+            for n in range(5):
+                service.take_minutes([at(n)])
+                clock.advance(seconds=180)
+                await store(service)
+        await store(service)
+        assert list(await measured(service)) == ["12:00 cam-1 lane-1", "12:01 cam-1 lane-1"]
+        await store(service)
+        await store(service)
+        assert len(await measured(service)) == 5
+
+    in_runs(tmp_path, body)
+
+
+def test_what_does_not_fit_on_the_disk_is_given_up_oldest_first_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow_spool, "MAX_BYTES", 1200)
+
+    async def body(service, clock):
+        with outage(service):
+            for n in range(20):
+                service.take_minutes([at(n)])
+                clock.advance(seconds=180)
+                await store(service)
+        for _ in range(4):
+            await store(service)
+
+        left = list(await measured(service))
+        assert 2 <= len(left) < 20
+        assert left[-1] == "12:19 cam-1 lane-1"
+        ((sentence, hint),) = service.notices()
+        assert sentence.startswith("What cameras measured from 2026-01-01 12:00 to 2026-01-01 12:")
+        assert f"({20 - len(left)} min, {20 - len(left)} rows): more waited for the database than" in sentence
+        assert hint
+
+    in_runs(tmp_path, body)
+
+
+def test_where_the_disk_takes_nothing_minutes_wait_in_memory_and_what_is_given_up_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(flow, "MAX_WAITING", 3)
+    (tmp_path / "waiting").write_text("a file stands where the folder should")
+
+    async def body(service, clock):
+        with outage(service):
+            for n in range(5):
+                service.take_minutes([at(n)])
+                clock.advance(seconds=180)
+                await store(service)
+        said = " ".join(sentence for sentence, _ in service.notices())
+        assert "cannot be kept in" in said
+        assert "(2 min, 2 rows): the database is away, and the disk keeps nothing either." in said
+        await store(service)
+        assert len(await measured(service)) == 3
+
+    in_runs(tmp_path, body)
+
+
+def test_a_file_that_cannot_be_read_is_put_aside_and_holds_up_no_other(tmp_path):
+    async def away(service, clock):
+        with outage(service):
+            for n in range(2):
+                service.take_minutes([at(n)])
+                await service.keep_waiting()
+
+    async def back(service, clock):
+        await store(service)
+        assert await measured(service) == {"12:01 cam-1 lane-1": 2}
+        said = " ".join(sentence for sentence, _ in service.notices())
+        assert "the file is kept as" in said
+        assert "their file is damaged" in said
+
+    in_runs(tmp_path, away)
+    files(tmp_path)[0].write_bytes(b"half a fi")
+    in_runs(tmp_path, back)
+    assert list((tmp_path / "waiting").glob("*.damaged"))
+
+
+def test_a_day_of_64_cameras_fits_many_times(tmp_path):
+    spool = FlowSpool(tmp_path)
+    rows = tuple(
+        replace(
+            at(camera + part), camera_id=f"camera-{camera}", key=f"lane-{part}", speed_kmh=30 + (camera * part) % 97
+        )
+        for camera in range(N_CAMERAS)
+        for part in range(39)
+    )
+    assert spool.add(Batch(parts=rows))
+    a_day = sum(file.stat().st_size for file in tmp_path.iterdir()) * 24 * 60
+    assert a_day * 7 < flow_spool.MAX_BYTES
