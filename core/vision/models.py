@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import resources
 from core.kernel.errors import BadInputError, ConsoleError
+from core.media.parameters import public_address
 from core.vision.export import (
     ExportProgress,
     ExportStop,
@@ -35,7 +36,6 @@ DEFAULT_INPUT_WH = (640, 384)
 _USE_A_MODEL = "Use an ultralytics .pt or .onnx, or an OpenVINO folder, of a detection model."
 _MAX_METADATA_BYTES = 1_000_000
 
-REMOTE = ("http://", "https://", "grpc://")
 REMOTE_WH = (640, 384)
 """Of a server's model that takes any size and does not say which it was made for."""
 
@@ -94,12 +94,13 @@ def find_model(
         The model; the bundled one with a `note` where a *name* could be neither found nor fetched.
 
     Raises:
-        BadInputError: The file is missing or is no usable model, or there is no bundled model.
+        BadInputError: The file is missing or is no usable model, the address holds a login, or no model is bundled.
     """
     text = str(name_or_path).strip()
     if text in DEMO_NAMES:
         return _demo_model()
-    if text.startswith(REMOTE):
+    refuse_login(text)
+    if "://" in text:
         name = text.rstrip("/").rsplit("/", 1)[-1]
         return ModelFile(name=name, path=Path(name), labels=(), input_wh=REMOTE_WH, sha256="", url=text)
     path = Path(text).expanduser()
@@ -122,6 +123,19 @@ def find_model(
         return replace(_read_onnx(fetch_model(text, folder, on_progress, stop)), name=text)
     except ConsoleError as error:
         return _demo_instead(f"The model {text!r} could not be fetched: {error.message}")
+
+
+def refuse_login(text: str) -> None:
+    """Refuse an address with a login in it: names and addresses of models are logged, shown and kept.
+
+    Raises:
+        BadInputError: It holds one, which the sentence does not repeat.
+    """
+    if public_address(text) != text:
+        raise BadInputError(
+            "An inference server's address holds a password.",
+            hint="Protect the server by its network instead, and write http://HOST:8000/MODEL.",
+        )
 
 
 def _is_outdated(path: Path) -> bool:

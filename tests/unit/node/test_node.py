@@ -265,6 +265,20 @@ def test_the_demonstration_model_in_place_of_another_calls_and_nothing_it_sees_c
     assert (observed_s, n_heard) == ([0.0], 0)
 
 
+def test_a_login_in_a_models_address_reaches_no_alarm_no_log_and_no_database(folders, caplog):
+    async def scenario(node):
+        (alarm,) = await alarms_of(node, 1)
+        return alarm.detail, repr(node.health())
+
+    detail, health = run_with_model(folders, "grpc://watch:hunter2@gpu.example:8001/roads", scenario)
+
+    assert "An inference server's address holds a password." in detail
+    kept = [path.read_bytes() for path in folders.data.parent.rglob("*") if path.is_file()]
+    assert any(b"holds a password" in content for content in kept)
+    for written in (detail.encode(), health.encode(), caplog.text.encode(), *kept):
+        assert b"hunter2" not in written
+
+
 def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that_call_back(folders):
     run_with_model(folders, "yolo11n", lambda node: alarms_of(node, 1))
 
