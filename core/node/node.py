@@ -174,10 +174,13 @@ BAYS_EVERY_S = 1.5
 DRY_RUN_FPS = 8.0
 """Pictures a second that a dry run looks at on a camera that detects nothing yet."""
 
+MODEL_AGAIN_S = 30.0
+"""How often a model that cannot be read is tried again."""
+
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
 RULES_OFF = (
-    "Rules that go by detection are off and nothing is counted until the node starts with a model of its own; cameras "
+    "Rules that go by detection are off and nothing is counted until the node has a model of its own; cameras "
     "that are covered, frozen or moved still call."
 )
 
@@ -306,6 +309,7 @@ class Node:
         self._passwords_due_s = math.inf
         self._store_reason = "The database is being opened."
         self._model_note = ""
+        self._own_model_note = ""
         self._is_stand_in = False
         """The demonstration model runs where another one is wanted."""
 
@@ -865,8 +869,16 @@ class Node:
         self._spawn(self._prepare_model(calls))
 
     async def _prepare_model(self, calls: Calls) -> None:
-        """Find, fetch or convert the model; the pictures are on the wall meanwhile."""
-        assert self._supervisor is not None
+        """Get the model; one that cannot be read is tried again for as long as that is so."""
+        while not await self._find_model(calls):
+            await asyncio.sleep(MODEL_AGAIN_S)
+
+    async def _find_model(self, calls: Calls) -> bool:
+        """Find, fetch or convert the model; the pictures are on the wall meanwhile.
+
+        Returns:
+            Whether trying again would change nothing.
+        """
         wanted = "" if self.is_demo and not self.settings.vision.model else self.settings.vision.model or DEFAULT_MODEL
         try:
             model = await asyncio.to_thread(
@@ -877,15 +889,21 @@ class Node:
                 on_progress=self._on_model_progress,
                 stop=self._export_stop,
             )
+        except UnavailableError as error:
+            self._use_stand_in(calls, f"{error} It is tried again; the demonstration model runs instead.")
+            return False
         except ConsoleError as error:
             self._use_stand_in(calls, f"{error} The demonstration model runs instead.")
-            return
+            return True
         if model.is_demonstration and wanted not in DEMO_NAMES:
             self._use_stand_in(calls, model.note)
-            return
-        self._model_note = model.note
-        calls.return_condition(conditions.model_missing("").condition_key)
+            return True
+        self._own_model_note = model.note
         self._use_model("" if model.is_demonstration else model.address)
+        assert self._supervisor is not None
+        if not self._is_stand_in or not self._supervisor.has_detector:
+            self._use_own_model(calls)
+        return True
 
     def _use_stand_in(self, calls: Calls, sentence: str) -> None:
         """Run the demonstration model where another was wanted: it knows no real street, so nothing counts as seen."""
@@ -897,7 +915,17 @@ class Node:
         calls.note_stand_in()
         self._sight.note_stand_in()
         # Bays are told by their look meanwhile.
-        self._supervisor.set_model("")
+        if self._supervisor.model is None:
+            self._supervisor.set_model("")
+
+    def _use_own_model(self, calls: Calls) -> None:
+        """Let count what the model sees: it is the one that was wanted."""
+        assert self._sight is not None
+        self._is_stand_in = False
+        self._model_note = self._own_model_note
+        calls.return_condition(conditions.model_missing("").condition_key)
+        calls.note_own_model()
+        self._sight.note_own_model()
 
     def _on_counted(self, event: LineCrossed | CameraWatched) -> None:
         if not self._is_stand_in:
@@ -1212,8 +1240,12 @@ class Node:
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
             self._sight.mark_restarting(report.camera_ids)
-        if self._calls is not None:
-            self._calls.take_worker(report)
+        if self._calls is None:
+            return
+        self._calls.take_worker(report)
+        # Only now: what the stand-in saw last was said before.
+        if self._is_stand_in and report.engine is not None and not report.engine.is_demonstration:
+            self._use_own_model(self._calls)
 
     # -- once a second --------------------------------------------------------------------------------------------
 

@@ -260,7 +260,7 @@ class CameraSlot:
         """A detector is there, the first or the next."""
         with self._lock:
             self._drop_looks()
-            if self.analyser is not None and self._engine is not None and engine.labels != self._engine.labels:
+            if self.analyser is not None and self._engine is not None and _is_other_model(engine, self._engine):
                 self._send_minutes(self._guarded(self.analyser.take_last_minutes))
                 self._begin_anew()
             self._engine = engine
@@ -676,6 +676,11 @@ class CameraSlot:
             log.info("camera %s is live", self.job.camera_id)
         else:
             log.info("camera %s: %s %s %s", self.job.camera_id, state.value, reason, hint)
+
+
+def _is_other_model(engine: EngineInfo, before: EngineInfo) -> bool:
+    """Whether what one of them saw says nothing of what the other sees."""
+    return (engine.labels, engine.is_demonstration) != (before.labels, before.is_demonstration)
 
 
 def _mark(track: Track) -> TrackMark:

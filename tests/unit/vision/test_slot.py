@@ -22,7 +22,17 @@ from core.vision.inference import InferenceLoop
 from core.vision.light import Light
 from core.vision.look_back import AFTER_S
 from core.vision.looks import N_SLOTS, LookReader
-from core.vision.messages import BaysPictured, CameraJob, ClipKept, LookAt, Looked, Observed, OpenLooks, ViewLearned
+from core.vision.messages import (
+    BaysPictured,
+    CameraJob,
+    ClipKept,
+    LookAt,
+    Looked,
+    Observed,
+    OpenLooks,
+    RulesReset,
+    ViewLearned,
+)
 from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, ObservationKind, Scene, Zone
 from core.vision.slot import CameraSlot
 from tests.fixtures.processes import wait_until
@@ -306,6 +316,20 @@ def test_a_rule_that_only_takes_riders_for_people_on_foot_is_not_said_to_rest(tm
     assert camera.reason.endswith("works only in part here: the model road does not know bicycle.")
     camera.slot.close()
     camera.reader.close()
+
+
+@pytest.mark.parametrize(("is_demonstration", "n_resets"), [(True, 1), (False, 0)])
+def test_what_the_demonstration_model_saw_begins_nothing_of_the_model_that_takes_its_place(
+    camera, is_demonstration, n_resets
+):
+    camera.slot.use_detector(replace(ENGINE, is_demonstration=is_demonstration))
+    camera.see(seconds=0.2)
+    camera.answer(CAR)
+
+    camera.slot.lose_detector()
+    camera.slot.use_detector(ENGINE)
+
+    assert sum(isinstance(message, RulesReset) for message in camera.sent) == n_resets
 
 
 def test_a_detector_that_answers_gets_every_picture(camera):
