@@ -68,7 +68,7 @@ from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
 from core.kernel.sizes import input_wh_of
-from core.kernel.zone import set_site_zone, zone_name
+from core.kernel.zone import set_site_zone, to_site, zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
@@ -98,6 +98,7 @@ from core.node.http_door import HttpDoor, demo_gateway, looks_at_posted, make_ga
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
 from core.node.pictures import Pictures
+from core.node.rereading import Rereading
 from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
@@ -242,6 +243,7 @@ class Node:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._storing: asyncio.Task[Any] | None = None
         self._reading_cameras = asyncio.Lock()
+        self._reread_cameras: Rereading | None = None
         self._has_tried_hardware = asyncio.Event()
         self._lag = LoopLag()
         self._load = ProcessLoad()
@@ -986,14 +988,25 @@ class Node:
             self._live.add_incident(event.incident)
             clips.take_incident(event.incident)
 
+        reread = self._reread_cameras = Rereading(
+            "The list of cameras",
+            partial(self._read_cameras, services),
+            standing=self._standing,
+            spawn=self._spawn,
+            clock=self._clock,
+        )
+
         def on_camera(event: CameraChanged) -> None:
             self._live.add_camera(event.camera)
-            self._spawn(self._read_cameras(services))
+            reread.soon()
 
         def on_camera_removed(event: CameraRemoved) -> None:
             self._live.remove_camera(event.camera_id)
             calls.take_camera_removed(event.camera_id)
-            self._spawn(self._forget_camera(services, event.camera_id))
+            ring = self.ring_files().get(event.camera_id)
+            if ring is not None:
+                self._pictures.forget(Path(ring))
+            reread.soon()
 
         def on_device(event: DeviceChanged) -> None:
             self._live.add_device(event.device)
@@ -1073,7 +1086,7 @@ class Node:
 
         def look_for_carried() -> None:
             if {drone.camera_id for drone in services.drones.drones()} - {""} != self._flying:
-                self._spawn(self._read_cameras(services))
+                reread.soon()
 
         self._bus.subscribe(DroneChanged, on_drone)
         self._bus.subscribe(DroneRemoved, on_drone_removed)
@@ -1147,7 +1160,8 @@ class Node:
             log.warning("what camera %s shows is not kept: %s", learned.camera_id, error)
 
     async def _read_cameras(self, services: Services) -> None:
-        assert self._sight is not None
+        if self._sight is None:
+            return  # The room is not open yet, and reads them when it is.
         await self._has_tried_hardware.wait()
         # Of two changes close together the later list must win.
         async with self._reading_cameras:
@@ -1160,12 +1174,6 @@ class Node:
             self._watch_bays(services)
             if self._camera_flow is not None:
                 self._camera_flow.set_cameras(cameras, self._clock.now())
-
-    async def _forget_camera(self, services: Services, camera_id: str) -> None:
-        ring = self.ring_files().get(camera_id)
-        if ring is not None:
-            self._pictures.forget(Path(ring))
-        await self._read_cameras(services)
 
     def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
         passwords: dict[str, str] = {}
@@ -1283,7 +1291,11 @@ class Node:
         if self.services is not None and time.monotonic() >= self._passwords_due_s:
             # Also where the list itself cannot be read just now.
             self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
-            self._spawn(self._read_cameras(self.services))
+            self._reread_soon()
+
+    def _reread_soon(self) -> None:
+        if self._reread_cameras is not None:
+            self._reread_cameras.soon()
 
     def _end_where_superseded(self) -> None:
         if self.services is not None and self.services.store.superseded:
@@ -1517,6 +1529,11 @@ class Node:
             found.append(("spool", self._spool.notice, "Look at that file and the room on its disk."))
         if self._unread_passwords:
             found.append(("passwords", self._unread_sentence(), "They are not called until theirs is there."))
+        if self._reread_cameras is not None and (since := self._reread_cameras.failing_since) is not None:
+            sentence = (
+                f"What was changed on cameras since {to_site(since):%H:%M:%S} is not in force: it cannot be read."
+            )
+            found.append(("cameras", sentence, "It is tried again by itself; until then a new mask hides nothing."))
         blamed = self.cap.faults() if self.cap is not None else {}
         found += ((f"cap/{place}", said, "A regional warning may be missing.") for place, said in blamed.items())
         now = self._clock.now()
