@@ -308,6 +308,14 @@ class Node:
         self._unread_passwords: dict[str, UnavailableError] = {}
         """Of cameras that have a password, which nobody can read."""
 
+        self._logins: dict[str, tuple[str, ...]] = {}
+        """What each camera's password was read for."""
+
+        self._logins_told: set[str] = set()
+        """Cameras whose password may be another one since it was read."""
+
+        self._refused_due_s = 0.0
+
         self._passwords_due_s = math.inf
         self._store_reason = "The database is being opened."
         self._model_note = ""
@@ -998,6 +1006,8 @@ class Node:
 
         def on_camera(event: CameraChanged) -> None:
             self._live.add_camera(event.camera)
+            if not event.is_login_kept:
+                self._logins_told.add(event.camera.camera_id)
             reread.soon()
 
         def on_camera_removed(event: CameraRemoved) -> None:
@@ -1165,9 +1175,14 @@ class Node:
         await self._has_tried_hardware.wait()
         # Of two changes close together the later list must win.
         async with self._reading_cameras:
-            cameras = await services.cameras.list()
-            # Passwords may come from a keyring that takes its time.
-            await asyncio.to_thread(self._warm_passwords, cameras)
+            told, self._logins_told = self._logins_told, set()
+            try:
+                cameras = await services.cameras.list()
+                # Passwords may come from a keyring that takes its time.
+                await asyncio.to_thread(self._warm_passwords, cameras, told)
+            except BaseException:
+                self._logins_told |= told
+                raise
             self._flying = {drone.camera_id for drone in services.drones.drones()} - {""}
             self._sight.set_cameras(as_flown(cameras, self._flying))
             services.parking.set_lines({one.camera_id: [line.key for line in one.scene.lines] for one in cameras})
@@ -1175,22 +1190,25 @@ class Node:
             if self._camera_flow is not None:
                 self._camera_flow.set_cameras(cameras, self._clock.now())
 
-    def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
+    def _warm_passwords(self, cameras: tuple[Camera, ...], told: Collection[str]) -> None:
+        """Ask for the passwords that are not known yet, and for those that may be others now: a keyring is slow."""
         passwords: dict[str, str] = {}
         unread: dict[str, UnavailableError] = {}
-        for camera in cameras:
-            if not camera.has_password:
+        logins = {camera.camera_id: _login_of(camera) for camera in cameras if camera.has_password}
+        for camera_id, login in logins.items():
+            if camera_id in self._passwords and camera_id not in told and self._logins.get(camera_id) == login:
+                passwords[camera_id] = self._passwords[camera_id]
                 continue
             try:
-                password = self._secrets.read_secret(secret_name(camera.camera_id))
+                password = self._secrets.read_secret(secret_name(camera_id))
             except UnavailableError as error:
-                unread[camera.camera_id] = error
+                unread[camera_id] = error
                 continue
             if password is None:
-                unread[camera.camera_id] = UnavailableError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
+                unread[camera_id] = UnavailableError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
             else:
-                passwords[camera.camera_id] = password
-        self._passwords, self._unread_passwords = passwords, unread
+                passwords[camera_id] = password
+        self._passwords, self._unread_passwords, self._logins = passwords, unread, logins
         self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S if unread else math.inf
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
@@ -1291,6 +1309,18 @@ class Node:
         if self.services is not None and time.monotonic() >= self._passwords_due_s:
             # Also where the list itself cannot be read just now.
             self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
+            self._reread_soon()
+        self._ask_for_refused()
+
+    def _ask_for_refused(self) -> None:
+        """Ask again for the passwords that cameras refuse: somebody may have put others into the keyring."""
+        if self._sight is None or time.monotonic() < self._refused_due_s:
+            return
+        self._refused_due_s = time.monotonic() + PASSWORDS_AGAIN_S
+        streams = self._sight.streams
+        refused = {key for key in self._passwords if key in streams and streams[key].state is StreamState.UNAUTHORISED}
+        if refused:
+            self._logins_told |= refused
             self._reread_soon()
 
     def _reread_soon(self) -> None:
@@ -1910,6 +1940,11 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)
+
+
+def _login_of(camera: Camera) -> tuple[str, ...]:
+    """Return what a camera's password is sent to, and for whom."""
+    return camera.address, camera.sub_address, camera.onvif_address, camera.username
 
 
 def _private_parts(
