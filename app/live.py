@@ -142,6 +142,7 @@ class LiveModel(QObject):
 
         self.streams: dict[str, StreamReport] = {}
         self.line_totals: dict[str, dict[str, dict[str, int]]] = {}
+        self.line_gaps: dict[str, dict[str, int]] = {}
         self.inside: dict[str, dict[str, int]] = {}
         self.alarms: dict[str, Alarm] = {}
         self.incidents: dict[str, Incident] = {}
@@ -205,6 +206,7 @@ class LiveModel(QObject):
         self.drone_plans.clear()
         self.drone_links = ()
         self.line_totals.clear()
+        self.line_gaps.clear()
         self.inside.clear()
         self.rings = dict(snapshot.rings)
         self._take(snapshot.changes)
@@ -321,8 +323,10 @@ class LiveModel(QObject):
         for camera in changes.cameras:
             self.cameras[camera.camera_id] = camera
         for camera_id in changes.removed_cameras:
-            for kept in (self.cameras, self.streams, self.line_totals, self.inside, self.steering, self.rings):
+            for kept in (self.cameras, self.streams, self.line_totals, self.line_gaps, self.inside):
                 kept.pop(camera_id, None)
+            self.steering.pop(camera_id, None)
+            self.rings.pop(camera_id, None)
         # One that was taken back in the same moment is there again.
         for device_id in changes.removed_devices:
             self._forget_device(device_id)
@@ -359,6 +363,7 @@ class LiveModel(QObject):
         while len(self.incidents) > MAX_INCIDENTS:
             del self.incidents[next(iter(self.incidents))]
         self.line_totals.update(changes.line_totals)
+        self.line_gaps.update(changes.line_gaps)
         self.inside.update(changes.inside)
         self._take_work(changes)
         self.rules = changes.rules or self.rules
@@ -454,7 +459,7 @@ class LiveModel(QObject):
             "lots": bool(changes.lots or changes.removed_lots),
             "bays": bool(changes.bays or changes.lot_plans or changes.removed_lots),
             "streams": bool(changes.streams),
-            "counts": bool(changes.line_totals or changes.inside),
+            "counts": bool(changes.line_totals or changes.line_gaps or changes.inside),
             "alarms": bool(changes.alarms),
             "incidents": bool(changes.incidents),
             "units": bool(changes.units),

@@ -15,6 +15,7 @@ from PySide6.QtGui import QImage
 from app.files import replace_file
 from core.kernel.errors import UnavailableError
 from core.kernel.wire import to_json
+from core.media.model import StreamReport
 from widgets.video.shot import Shot
 
 FOLDER = "snapshots"
@@ -67,6 +68,14 @@ def save_shot(shot: Shot, folder: Path, taken: Taken) -> Path:
             f"The picture is not saved: {error.strerror or error}.", hint=f"Is {folder} writable, and not full?"
         ) from error
     return path
+
+
+def saved_sentence(shot: Shot, stream: StreamReport | None) -> str:
+    """Say that a picture was kept, and where more of it was to be had."""
+    said = f"Picture of {shot.camera.name} saved, {shot.width}x{shot.height}."
+    if stream is not None and (stream.is_sub or shot.width < stream.width):
+        said += " It is as small as its tile: enlarge the tile, then save, for all that the camera sees."
+    return said
 
 
 def _png(shot: Shot) -> bytes:

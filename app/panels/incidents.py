@@ -14,6 +14,7 @@ from core.incidents.work import HandIncident, IncidentDetail, StepOrder
 from core.kernel.errors import ConsoleError
 from core.kernel.geo import GeoPoint
 from core.node.cap_door import Published
+from widgets.alarms.detail import why_no_picture
 from widgets.base.times import format_clock
 from widgets.incidents.board import IncidentBoard
 
@@ -69,7 +70,7 @@ def _connect(board: IncidentBoard, room: Room) -> QWidget:
             "incidents.snapshot",
             bytes,
             then=lambda content: board.show_picture(incident_id, content),
-            refused=lambda _error: board.show_picture(incident_id, b""),
+            refused=lambda error: board.show_no_picture(incident_id, why_no_picture(error)),
             incident_id=incident_id,
         )
 

@@ -14,6 +14,7 @@ from core.incidents.model import SourceKind
 from core.incidents.review import Outcome, PrecisionReport, ReviewFilter, ReviewItem, ReviewPage
 from core.kernel.errors import ConsoleError
 from core.vision.model import ObservationKind
+from widgets.alarms.detail import why_no_picture
 from widgets.review.queue import ReviewQueue
 
 PAGE = 100
@@ -128,8 +129,8 @@ class _Review(QWidget):
             "incidents.snapshot",
             bytes,
             then=lambda content: self._queue.show_picture(shown, content),
-            refused=lambda _error: self._queue.show_picture(shown, b""),
-            incident_id=shown.incident.incident_id,
+            refused=lambda error: self._queue.show_no_picture(shown, why_no_picture(error)),
+            incident_id=shown.picture_id,
         )
 
     def _on_candidates(self, incident_id: str) -> None:

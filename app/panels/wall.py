@@ -20,7 +20,7 @@ from app.files import replace_file
 from app.panel import Area, PanelInfo
 from app.pumps import make_pump
 from app.room import Room
-from app.snapshots import FOLDER, Taken, save_shot
+from app.snapshots import FOLDER, Taken, save_shot, saved_sentence
 from core.cameras.watching import Watchers
 from core.drones.model import DroneState
 from core.incidents.model import Alarm, SourceKind
@@ -61,7 +61,7 @@ def create(room: Room) -> QWidget:
     def on_counts() -> None:
         for camera_id in live.cameras:
             lines, inside = live.line_totals.get(camera_id, {}), live.inside.get(camera_id, {})
-            wall.show_counts(camera_id, _counts_by_key(lines, inside))
+            wall.show_counts(camera_id, _counts_by_key(lines, inside), live.line_gaps.get(camera_id, {}))
 
     view: dict[str, tuple[int, int]] = {}
 
@@ -163,7 +163,7 @@ async def _keep_shot(room: Room, shot: Shot) -> None:
     session = room.connection.session
     taken = Taken(by=session.user.name if session is not None else "", desk=room.connection.desk, at=datetime.now(UTC))
     path = await asyncio.to_thread(save_shot, shot, room.folders.data / FOLDER, taken)
-    room.toast(f"Picture of {shot.camera.name} saved.", str(path))
+    room.toast(saved_sentence(shot, room.live.streams.get(shot.camera.camera_id)), str(path))
 
 
 class _Layout:

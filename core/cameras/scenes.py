@@ -53,6 +53,22 @@ def list_versions(session: Session, camera_id: str) -> tuple[SceneVersion, ...]:
     )
 
 
+def lines_drawn_since(session: Session, since: datetime) -> dict[str, dict[str, datetime]]:
+    """Return, by camera and key, the counting lines that were first drawn after `since`, and when."""
+    changed = select(SceneVersionRow.camera_id).where(SceneVersionRow.at > since)
+    query = select(SceneVersionRow).where(SceneVersionRow.camera_id.in_(changed)).order_by(SceneVersionRow.number)
+    known: dict[str, set[str]] = {}
+    found: dict[str, dict[str, datetime]] = {}
+    for row in session.scalars(query):
+        keys = {line["key"] for line in row.scene.get("lines", ())}
+        before = known.setdefault(row.camera_id, set())
+        # What was there before versions were kept is written down with the first change.
+        if row.at > since and row.note != NOTE_OF_THE_OLD:
+            found.setdefault(row.camera_id, {}).update(dict.fromkeys(keys - before, row.at))
+        before |= keys
+    return found
+
+
 def read_version(session: Session, camera_id: str, number: int) -> Scene:
     """Return what was drawn in one version.
 

@@ -21,7 +21,7 @@ from core.cameras.checks import check_camera, check_scene
 from core.cameras.many import CameraAt, CameraEdit, changes_of, check_many, role_for, rows_of, why_it_stays
 from core.cameras.model import Camera, CameraChanged, CameraRemoved, SceneVersion, ViewAccepted
 from core.cameras.onvif.http import http_parts
-from core.cameras.scenes import append_version, list_versions, read_version
+from core.cameras.scenes import append_version, lines_drawn_since, list_versions, read_version
 from core.cameras.views import drop_view
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
@@ -381,6 +381,14 @@ class CameraService:
     async def scene_versions(self, camera_id: str) -> tuple[SceneVersion, ...]:
         """Return who changed a camera's scene and when, the newest first."""
         return await self._store.read(lambda s: list_versions(s, camera_id))
+
+    async def lines_drawn_since(self, since: datetime) -> dict[str, dict[str, datetime]]:
+        """Return, by camera and key, the counting lines that were first drawn after `since`, and when.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        return await self._store.read(lambda s: lines_drawn_since(s, since))
 
     async def scene_of_version(self, camera_id: str, number: int) -> Scene:
         """Return what was drawn in one version.

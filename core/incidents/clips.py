@@ -52,14 +52,22 @@ class ClipStore:
         await self._store.write(lambda session: session.execute(unfinished) and None)
 
     async def expect(
-        self, incident_id: str, cameras: Sequence[tuple[str, str]], *, at: datetime, occurrence: str = ""
+        self,
+        incident_id: str,
+        cameras: Sequence[tuple[str, str]],
+        *,
+        at: datetime,
+        occurrence: str = "",
+        title: str = "",
     ) -> None:
         """Write down which cameras (id and name, the best first) are asked, before any of them answers."""
 
         def run(session: Session) -> None:
             for rank, (camera_id, name) in enumerate(cameras):
                 if session.get(IncidentClipRow, (incident_id, occurrence, camera_id)) is None:
-                    session.add(_row(incident_id, occurrence, camera_id, name, rank=rank, at=at, missing=BEING_TAKEN))
+                    row = _row(incident_id, occurrence, camera_id, name, rank=rank, at=at, missing=BEING_TAKEN)
+                    row.title = title
+                    session.add(row)
 
         await self._store.write(run)
 
@@ -131,6 +139,7 @@ class ClipStore:
                     is_being_taken=row.missing == BEING_TAKEN,
                     at=row.at,
                     occurrence=row.occurrence,
+                    title=row.title,
                 )
                 for row in session.scalars(in_order)
             )

@@ -301,6 +301,8 @@ class DispatchService:
                 row.assigned_at = row.en_route_at = row.on_scene_at = row.resolved_at = row.closed_at = None
                 # The limit for assigning it begins anew.
                 row.opened_at = at
+                if _is_by_hand(session, row):
+                    row.ended_at = None
             case Step.ATTACH:
                 detail = _attach(session, row, order.alarm_id, changed, actor, at)
             case Step.DETACH:
@@ -520,10 +522,12 @@ def _detail(session: Session, incident_id: str) -> IncidentDetail:
     alarms = alarms_of(session, incident_id)
     merged = list(session.scalars(select(IncidentRow).where(IncidentRow.merged_into == incident_id)))
     entries = [*_steps(session, incident_id), *_alarm_entries(session, alarms[:MAX_TIMELINE_ALARMS])]
+    pictures = [found for one in (row, *merged) for found in ledger.pictures_of(session, one)]
     return IncidentDetail(
         incident=ledger.incident_of(row),
         alarms=tuple(ledger.alarm_of(alarm) for alarm in alarms),
-        pictures=tuple(found for one in (row, *merged) for found in ledger.picture_ids(session, one)),
+        pictures=tuple(picture_id for picture_id, _ in pictures),
+        picture_calls=tuple(call for _, call in pictures),
         timeline=tuple(sorted(entries, key=lambda entry: entry.at)),
         published=_published(session, incident_id),
     )

@@ -27,7 +27,8 @@ class Raised:
         marks: Of the condition at this moment; one that chatters does not call again.
         suppressed_by: Rule that suppresses the condition right now; empty where none does.
         out_of_service: Where the condition or its source is out of service.
-        is_incident_closed: Of the alarm that is open; what comes back to it is an occurrence of its own.
+        is_incident_closed: Of the alarm that is open; what comes back to it, or grows more urgent, is an occurrence of
+            its own.
     """
 
     at: datetime
@@ -89,9 +90,15 @@ class Reset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Realarmed:
-    """It has been active for so long that it calls once more."""
+    """It has been active for so long that it calls once more.
+
+    Attributes:
+        occurrence, incident_id: Of what calls anew; empty where the alarm's incident is open.
+    """
 
     at: datetime
+    occurrence: str = ""
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +135,15 @@ class Unshelved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShelvingExpired:
-    """The time of the shelving is over."""
+    """The time of the shelving is over.
+
+    Attributes:
+        occurrence, incident_id: Of what calls anew; empty where the alarm's incident is open.
+    """
 
     at: datetime
+    occurrence: str = ""
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +156,15 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsuppressed:
-    """No rule suppresses it any more."""
+    """No rule suppresses it any more.
+
+    Attributes:
+        occurrence, incident_id: Of what calls anew; empty where the alarm's incident is open.
+    """
 
     at: datetime
+    occurrence: str = ""
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +187,15 @@ class PutBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceExpired:
-    """The end that was set for its time out of service has come."""
+    """The end that was set for its time out of service has come.
+
+    Attributes:
+        occurrence, incident_id: Of what calls anew; empty where the alarm's incident is open.
+    """
 
     at: datetime
+    occurrence: str = ""
+    incident_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +231,9 @@ class Ticked:
     is_done: bool
     comment: str = ""
 
+
+LetGo = Realarmed | ShelvingExpired | Unsuppressed | ServiceExpired
+"""Time does this, and it may call anew."""
 
 Event = (
     Raised

@@ -61,6 +61,11 @@ def load_snapshot(folder: Path, *, path: str, sha256: str) -> bytes:
     """
     try:
         jpeg = (folder / path).read_bytes()
+    except FileNotFoundError as error:
+        raise BadInputError(
+            f"The picture {path} is not there any more.",
+            hint="Its file was deleted: ask whoever looks after the disk of the node.",
+        ) from error
     except OSError as error:
         raise BadInputError(f"The snapshot {path} cannot be read ({error.strerror or error}).") from error
     if hashlib.sha256(jpeg).hexdigest() != sha256:

@@ -11,14 +11,15 @@ from sqlalchemy.orm import Session
 
 from core.access.model import SYSTEM
 from core.incidents import events, holds, ledger
-from core.incidents.events import Event
+from core.incidents.events import Event, LetGo
 from core.incidents.holds import Holds, HoldsChanged
 from core.incidents.model import Alarm, AlarmChanged, AlarmMark
+from core.incidents.raising import let_go
 from core.incidents.rules.model import RulesChanged
 from core.incidents.suppression import SuppressionRule, find_rule
 from core.incidents.timers import Due, Timers, deadlines_of
 from core.incidents.tuning import Tunings
-from core.incidents.writer import AlarmWriter, Changed
+from core.incidents.writer import AlarmWriter, Changed, joined
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import UnavailableError
@@ -111,14 +112,13 @@ class AlarmKeeper:
         at = self._clock.now()
 
         def run(session: Session) -> Changed:
-            last: dict[str, Alarm] = {}
+            done: list[Changed] = []
             for alarm_id, what in due:
                 row = session.get(AlarmRow, alarm_id)
                 event = None if row is None else self._event_of(session, what, ledger.alarm_of(row), at)
-                transition = None if event is None else ledger.record(session, row, event, SYSTEM)
-                if transition is not None:
-                    last[alarm_id] = transition.alarm
-            return Changed(alarms=tuple(last.values()))
+                if row is not None and event is not None:
+                    done.append(_record(session, row, event))
+            return joined(done)
 
         changed = await self._writer.commit(run)
         known = {alarm.alarm_id for alarm in changed.alarms}
@@ -206,13 +206,19 @@ class AlarmKeeper:
         """Give every alarm the rule that holds it; none where it is let go."""
 
         def run(session: Session) -> Changed:
-            found = []
+            done = []
             for alarm_id, rule_id in wanted.items():
                 row = session.get(AlarmRow, alarm_id)
                 event: Event = events.Suppressed(at=at, rule_id=rule_id) if rule_id else events.Unsuppressed(at=at)
-                transition = None if row is None else ledger.record(session, row, event, SYSTEM)
-                if transition is not None:
-                    found.append(transition.alarm)
-            return Changed(alarms=tuple(found))
+                if row is not None:
+                    done.append(_record(session, row, event))
+            return joined(done)
 
         await self._writer.commit(run)
+
+
+def _record(session: Session, row: AlarmRow, event: Event) -> Changed:
+    if isinstance(event, LetGo):
+        return let_go(session, row, event)
+    transition = ledger.record(session, row, event, SYSTEM)
+    return Changed() if transition is None else Changed(alarms=(transition.alarm,))

@@ -26,6 +26,7 @@ from core.incidents.model import (
     Incident,
     IncidentStatus,
     JournalEntry,
+    PictureCall,
     Priority,
     Quality,
     Shelving,
@@ -165,9 +166,12 @@ def active_alarms(session: Session, incident_id: str) -> list[AlarmRow]:
 
 def needs_own_call(session: Session, incident_id: str, condition: Condition) -> bool:
     """Tell whether a condition calls although it belongs to an incident that may call already."""
+    own = find_open(session, condition.condition_key)
+    if own is not None and own.is_active:
+        # It calls already, in this incident or in one that is closed.
+        return True
     rows = active_alarms(session, incident_id)
-    is_own = any(row.condition_key == condition.condition_key for row in rows)
-    return is_own or all(_is_news_beside(row, condition) for row in rows)
+    return all(_is_news_beside(row, condition) for row in rows)
 
 
 def _is_news_beside(row: AlarmRow, condition: Condition) -> bool:
@@ -186,20 +190,32 @@ def is_most_urgent(session: Session, incident: IncidentRow, condition: Condition
     return bool(known) and all(condition.priority < priority for priority in known)
 
 
-def add_picture(session: Session, incident: IncidentRow, evidence: Evidence, priority: Priority) -> None:
+def picture_call(alarm: Alarm) -> dict[str, Any]:
+    """Return, as a row keeps it, which call a picture shows: the present one of an alarm."""
+    call = PictureCall(kind=alarm.kind, title=alarm.title, occurrence=alarm.occurrence, at=alarm.changed_at)
+    return to_builtins(call)  # type: ignore[no-any-return]
+
+
+def add_picture(session: Session, incident: IncidentRow, evidence: Evidence, alarm: Alarm, priority: Priority) -> None:
     """Keep the picture of a call; the incident shows the newest one of what is as urgent as anything in it."""
     if incident.snapshot_path and priority > incident.priority:
-        _keep_beside(session, incident, evidence)
+        _keep_beside(session, incident, evidence, picture_call(alarm))
         return
     if incident.snapshot_path:
-        _keep_beside(session, incident, Evidence(path=incident.snapshot_path, sha256=incident.snapshot_sha256))
+        shown = Evidence(path=incident.snapshot_path, sha256=incident.snapshot_sha256)
+        _keep_beside(session, incident, shown, incident.snapshot_call)
     incident.snapshot_path, incident.snapshot_sha256 = evidence.path, evidence.sha256
+    incident.snapshot_call = picture_call(alarm)
 
 
-def _keep_beside(session: Session, incident: IncidentRow, evidence: Evidence) -> None:
+def _keep_beside(session: Session, incident: IncidentRow, evidence: Evidence, call: dict[str, Any] | None) -> None:
     session.add(
         IncidentPictureRow(
-            picture_id=new_id(), incident_id=incident.incident_id, path=evidence.path, sha256=evidence.sha256
+            picture_id=new_id(),
+            incident_id=incident.incident_id,
+            path=evidence.path,
+            sha256=evidence.sha256,
+            call=call,
         )
     )
 
@@ -227,11 +243,32 @@ def find_picture(session: Session, picture_id: str) -> Evidence | None:
     return None if beside is None else Evidence(path=beside.path, sha256=beside.sha256)
 
 
-def picture_ids(session: Session, incident: IncidentRow) -> list[str]:
-    """Return what `find_picture` finds of an incident: the one that it shows, and then the others, the newest first."""
-    query = select(IncidentPictureRow.picture_id).where(IncidentPictureRow.incident_id == incident.incident_id)
-    shown = [incident.incident_id] if incident.snapshot_path else []
-    return [*shown, *session.scalars(query.order_by(IncidentPictureRow.picture_id.desc()))]
+def pictures_of(session: Session, incident: IncidentRow) -> list[tuple[str, PictureCall | None]]:
+    """Return what `find_picture` finds of an incident, each with the call that it shows.
+
+    The one that the incident shows comes first, and then the others, the newest first.
+    """
+    query = select(IncidentPictureRow).where(IncidentPictureRow.incident_id == incident.incident_id)
+    shown = [(incident.incident_id, _call_of(incident.snapshot_call))] if incident.snapshot_path else []
+    beside = session.scalars(query.order_by(IncidentPictureRow.picture_id.desc()))
+    return [*shown, *((row.picture_id, _call_of(row.call)) for row in beside)]
+
+
+def picture_of_rule(session: Session, incident: IncidentRow) -> str:
+    """Return the newest picture of a call of the rule that an incident is named after; empty where there is none.
+
+    A picture of which nobody noted what it shows is taken for one.
+    """
+    call = _call_of(incident.snapshot_call)
+    if not incident.snapshot_path or call is None or call.kind == incident.kind:
+        return incident.incident_id if incident.snapshot_path else ""
+    found = (key for key, other in pictures_of(session, incident) if other is not None and other.kind == incident.kind)
+    return next(found, "")
+
+
+def _call_of(kept: dict[str, Any] | None) -> PictureCall | None:
+    call: PictureCall | None = None if kept is None else from_builtins(kept, PictureCall)
+    return call
 
 
 def record(session: Session, row: AlarmRow | None, event: Event, actor: Actor) -> Transition | None:

@@ -89,7 +89,8 @@ class Effect(Enum):
     ACTIVATE = (
         "the condition holds again; a new occurrence where its end lies more than 5 min back, or its incident is closed"
     )
-    WORSEN = "the higher priority counts"
+    WORSEN = "the higher priority counts; a new occurrence where its incident is closed"
+    RENEW = "a new occurrence where its incident is closed"
     CALL = "calls: sound and flash"
     WAIT = "waits for an acknowledge, without a new sound"
     END = "the condition is over"
@@ -179,24 +180,24 @@ TABLE: tuple[Row, ...] = (
     _row(_A, _T.UNACKNOWLEDGE, _G.MEANT, _U, _E.WAIT),
     _row(_LA, _T.UNACKNOWLEDGE, _G.MEANT, _LU, _E.WAIT),
     _row(_LA, _T.RESET, _G.MEANT, _N, _E.UNLATCH),
-    _row(_A, _T.REALARM, _G.ALWAYS, _U, _E.CALL),
+    _row(_A, _T.REALARM, _G.ALWAYS, _U, _E.RENEW, _E.CALL),
     _row((_U, _R, _LU), _T.ESCALATE, _G.NEXT_LEVEL, None, _E.CALL, _E.ESCALATE),
     _row(_PLAIN, _T.SHELVE, _G.MEANT, _S, _E.SHELVE),
     _row(_S, _T.UNSHELVE, _G.ACTIVE, _A, _E.CLOSE, _E.UNSHELVE),
     _row(_S, _T.UNSHELVE, _G.LATCHED, _LA, _E.CLOSE, _E.UNSHELVE),
     _row(_S, _T.UNSHELVE, _G.ALWAYS, _N, _E.CLOSE, _E.UNSHELVE),
     _row((_D, _O), _T.UNSHELVE, _G.SHELVED_TOO, None, _E.CLOSE, _E.UNSHELVE),
-    _row(_S, _T.SHELVING_EXPIRED, _G.ACTIVE, _U, _E.UNSHELVE, _E.CALL),
-    _row(_S, _T.SHELVING_EXPIRED, _G.LATCHED, _LU, _E.UNSHELVE, _E.CALL),
+    _row(_S, _T.SHELVING_EXPIRED, _G.ACTIVE, _U, _E.UNSHELVE, _E.RENEW, _E.CALL),
+    _row(_S, _T.SHELVING_EXPIRED, _G.LATCHED, _LU, _E.UNSHELVE, _E.RENEW, _E.CALL),
     _row(_S, _T.SHELVING_EXPIRED, _G.ALWAYS, _N, _E.CLOSE, _E.UNSHELVE),
     _row((_D, _O), _T.SHELVING_EXPIRED, _G.SHELVED_TOO, None, _E.UNSHELVE),
     _row((*_PLAIN, _S, _D), _T.SUPPRESS, _G.ALWAYS, _D, _E.SUPPRESS),
     _row(_O, _T.SUPPRESS, _G.ALWAYS, None, _E.SUPPRESS),
     _row(_D, _T.UNSUPPRESS, _G.SHELVED_TOO, _S, _E.UNSUPPRESS),
     _row(_D, _T.UNSUPPRESS, _G.SEEN_ACTIVE, _A, _E.UNSUPPRESS),
-    _row(_D, _T.UNSUPPRESS, _G.ACTIVE, _U, _E.UNSUPPRESS, _E.CALL),
+    _row(_D, _T.UNSUPPRESS, _G.ACTIVE, _U, _E.UNSUPPRESS, _E.RENEW, _E.CALL),
     _row(_D, _T.UNSUPPRESS, _G.SEEN_LATCHED, _LA, _E.UNSUPPRESS),
-    _row(_D, _T.UNSUPPRESS, _G.LATCHED, _LU, _E.UNSUPPRESS, _E.CALL),
+    _row(_D, _T.UNSUPPRESS, _G.LATCHED, _LU, _E.UNSUPPRESS, _E.RENEW, _E.CALL),
     _row(_D, _T.UNSUPPRESS, _G.SEEN, _N, _E.UNSUPPRESS),
     _row(_D, _T.UNSUPPRESS, _G.UNHEARD, _N, _E.UNSUPPRESS, _E.CLOSE),
     _row(_D, _T.UNSUPPRESS, _G.ALWAYS, _R, _E.UNSUPPRESS, _E.WAIT),
@@ -209,8 +210,8 @@ TABLE: tuple[Row, ...] = (
     _row(_O, _T.PUT_BACK, _G.ALWAYS, _N, _E.CLOSE, _E.PUT_BACK),
     _row(_O, _T.SERVICE_EXPIRED, _G.SUPPRESSED_TOO, _D, _E.PUT_BACK),
     _row(_O, _T.SERVICE_EXPIRED, _G.SHELVED_TOO, _S, _E.PUT_BACK),
-    _row(_O, _T.SERVICE_EXPIRED, _G.ACTIVE, _U, _E.PUT_BACK, _E.CALL),
-    _row(_O, _T.SERVICE_EXPIRED, _G.LATCHED, _LU, _E.PUT_BACK, _E.CALL),
+    _row(_O, _T.SERVICE_EXPIRED, _G.ACTIVE, _U, _E.PUT_BACK, _E.RENEW, _E.CALL),
+    _row(_O, _T.SERVICE_EXPIRED, _G.LATCHED, _LU, _E.PUT_BACK, _E.RENEW, _E.CALL),
     _row(_O, _T.SERVICE_EXPIRED, _G.ALWAYS, _N, _E.CLOSE, _E.PUT_BACK),
     _row(_OPEN, _T.QUALITY, _G.ALWAYS, None, _E.QUALITY),
     _row(_OPEN, _T.MARK, _G.ALWAYS, None, _E.MARK),
@@ -388,8 +389,12 @@ def _activate(alarm: Alarm, event: Raised) -> Alarm:
     since = alarm.returned_at or alarm.raised_at
     if event.at - since <= timedelta(seconds=SAME_OCCURRENCE_S) and not event.is_incident_closed:
         return again
+    return _begun_anew(again, event)
+
+
+def _begun_anew(alarm: Alarm, event: Raised | events.LetGo) -> Alarm:
     return replace(
-        again,
+        alarm,
         occurrence=event.occurrence,
         incident_id=event.incident_id,
         raised_at=event.at,
@@ -400,9 +405,13 @@ def _activate(alarm: Alarm, event: Raised) -> Alarm:
     )
 
 
+def _renew(alarm: Alarm, event: events.LetGo) -> Alarm:
+    return _begun_anew(alarm, event) if event.incident_id else alarm
+
+
 def _worsen(alarm: Alarm, event: Raised) -> Alarm:
     condition = event.condition
-    return replace(
+    worse = replace(
         alarm,
         priority=condition.priority,
         title=condition.title,
@@ -414,6 +423,7 @@ def _worsen(alarm: Alarm, event: Raised) -> Alarm:
         calling_since=None,
         comment="",
     )
+    return _begun_anew(worse, event) if event.is_incident_closed else worse
 
 
 def _call(alarm: Alarm, event: Event) -> Alarm:
@@ -511,6 +521,7 @@ def _tick(alarm: Alarm, event: events.Ticked) -> Alarm:
 _EFFECTS: dict[Effect, Callable[[Alarm, Any], Alarm]] = {
     Effect.ACTIVATE: _activate,
     Effect.WORSEN: _worsen,
+    Effect.RENEW: _renew,
     Effect.CALL: _call,
     Effect.WAIT: _wait,
     Effect.END: _end,

@@ -296,6 +296,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PictureCall:
+    """Which call a picture of an incident shows; `title` and `at` of the alarm when it called."""
+
+    kind: str
+    title: str
+    occurrence: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPicture:
     """One picture of a clip; `offset_s` is before (negative) or after the alarm."""
 
@@ -309,6 +319,7 @@ class ClipInfo:
 
     Attributes:
         occurrence: Of the alarm that called; empty where it was kept before calls were told apart.
+        title: Of that alarm when it called; empty where it was kept before that was noted.
         at: When it called.
         n_pictures: 0 where there is no film, or none yet.
         missing: A sentence for what of the twenty seconds is not there; empty where nothing is missing.
@@ -323,6 +334,7 @@ class ClipInfo:
     is_being_taken: bool
     at: datetime
     occurrence: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,3 +391,11 @@ class IncidentChanged:
     """An incident began or changed; published after the commit."""
 
     incident: Incident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMoved:
+    """An alarm whose condition still holds left a closed incident, to call in one of its own; as `IncidentChanged`."""
+
+    left_id: str
+    incident_id: str

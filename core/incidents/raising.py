@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from core.access import audit
 from core.access.model import SYSTEM, Actor
-from core.incidents import holds, ledger, machine
-from core.incidents.events import Raised, Returned, Suppressed
+from core.incidents import holds, ledger, machine, sightings
+from core.incidents.events import LetGo, Raised, Returned, Suppressed
 from core.incidents.evidence import Evidence
-from core.incidents.model import Alarm, AlarmMark, Condition, Incident, IncidentStatus
+from core.incidents.model import Alarm, AlarmMark, CallMoved, Condition, Incident, IncidentStatus
 from core.incidents.tuning import Tunings
 from core.incidents.work import Disposition
 from core.incidents.writer import Changed
@@ -79,6 +79,10 @@ def _raise_new(session: Session, raisings: Sequence[Raising], tunings: Tunings) 
     # An alarm names its incident, so the incident has to be there first.
     ledger.insert_incidents(session, incidents, [one.condition.confidence for one in raisings])
     transitions = ledger.record_new(session, happened, SYSTEM)
+    for transition, incident in zip(transitions, incidents, strict=True):
+        if incident.snapshot_path:
+            row = session.get_one(IncidentRow, incident.incident_id)
+            row.snapshot_call = ledger.picture_call(transition.alarm)
     _audit(session, transitions, raisings[-1].at)
     return [
         Changed(
@@ -109,17 +113,58 @@ def _raise_one(session: Session, raising: Raising, tunings: Tunings) -> Changed:
     is_new_call = before is None or before.occurrence != after.occurrence
     takes_picture = raising.evidence is not None and (is_new_call or not incident.snapshot_path)
     if raising.evidence is not None and takes_picture:
-        ledger.add_picture(session, incident, raising.evidence, condition.priority)
+        ledger.add_picture(session, incident, raising.evidence, after, condition.priority)
     session.flush()
     transition = ledger.record(session, row, event, SYSTEM)
     assert transition is not None
     _audit(session, [transition], raising.at)
+    left = None if before is None or not before.is_active else _leave(session, before, after, raising.at)
     return Changed(
         answer=transition.alarm,
         alarms=(transition.alarm, *_suppress_behind(session, transition.alarm, tunings, raising.at)),
-        incidents=(ledger.incident_of(incident),),
+        incidents=(*(() if left is None else (left,)), ledger.incident_of(incident)),
         used_evidence=takes_picture,
+        moved=() if left is None else (CallMoved(left_id=left.incident_id, incident_id=after.incident_id),),
     )
+
+
+def let_go(session: Session, row: AlarmRow, event: LetGo) -> Changed:
+    """Record what time does to an alarm; what calls anew by it and counts to a closed incident has one of its own."""
+    before = ledger.alarm_of(row)
+    if ledger.is_incident_closed(session, row):
+        event = replace(event, occurrence=new_id(), incident_id=new_id())
+    after = machine.apply(before, event)
+    assert after is not None
+    opened = None
+    if after.incident_id != before.incident_id:
+        # The alarm names its incident, so the incident has to be there first.
+        opened = replace(_incident_again(after, event.at), ended_at=after.returned_at)
+        confidence = session.get_one(IncidentRow, before.incident_id).confidence
+        ledger.insert_incidents(session, [opened], [confidence])
+        session.get_one(IncidentRow, opened.incident_id).ended_at = opened.ended_at
+        session.flush()
+    transition = ledger.record(session, row, event, SYSTEM)
+    if transition is None:
+        return Changed()
+    if opened is None:
+        return Changed(alarms=(transition.alarm,))
+    left = _leave(session, before, after, event.at) if before.is_active else None
+    return Changed(
+        alarms=(transition.alarm,),
+        incidents=(*(() if left is None else (left,)), opened),
+        moved=() if left is None else (CallMoved(left_id=left.incident_id, incident_id=after.incident_id),),
+    )
+
+
+def _leave(session: Session, before: Alarm, after: Alarm, at: datetime) -> Incident | None:
+    """End the incident that an active alarm left, where nothing else in it holds; None where it left none."""
+    if before.incident_id == after.incident_id:
+        return None
+    row = session.get_one(IncidentRow, before.incident_id)
+    if not ledger.active_alarms(session, row.incident_id):
+        row.ended_at = at
+    sightings.move_call(session, after.condition_key, before.incident_id, after.incident_id)
+    return ledger.incident_of(row)
 
 
 def _raised(raising: Raising, in_force: holds.InForce, tunings: Tunings) -> Raised:
@@ -228,6 +273,22 @@ def _open_incident(session: Session, alarm: Alarm, condition: Condition, raising
         known.confidence = condition.confidence
         known.priority = int(condition.priority)
     return known
+
+
+def _incident_again(alarm: Alarm, at: datetime) -> Incident:
+    return Incident(
+        incident_id=alarm.incident_id,
+        kind=alarm.kind,
+        title=alarm.title,
+        source_kind=alarm.source_kind,
+        source_id=alarm.source_id,
+        source_name=alarm.source_name,
+        status=IncidentStatus.NEW,
+        began_at=at,
+        opened_at=at,
+        position=alarm.position,
+        priority=alarm.priority,
+    )
 
 
 def _incident(incident_id: str, raising: Raising) -> Incident:

@@ -68,6 +68,7 @@ class ReviewItem:
         outcome: None while it waits.
         duplicate_of: Incident that tells the same event.
         version: 0 before the first review under this rule; guards against two operators racing.
+        picture_id: Of a call of that rule, for `IncidentService.snapshot_bytes`; empty where there is none.
     """
 
     incident: Incident
@@ -78,6 +79,7 @@ class ReviewItem:
     reviewed_by: str = ""
     reviewed_at: datetime | None = None
     version: int = 0
+    picture_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +186,7 @@ class ReviewService:
             n_matching = None
             if not before:
                 n_matching = session.scalar(_filtered(select(func.count(IncidentRow.incident_id)), wanted))
-            items = tuple(_item(incident, review) for incident, review in rows[:kept])
+            items = tuple(_item(session, incident, review) for incident, review in rows[:kept])
             return ReviewPage(items=items, n_matching=n_matching, has_more=len(rows) > kept)
 
         return await self._store.read(run)
@@ -217,7 +219,7 @@ class ReviewService:
                 apart_s = abs((row.began_at - incident.began_at).total_seconds())
                 return row.source_id != incident.source_id, row.kind != incident.kind, apart_s
 
-            return tuple(_item(row, review) for row, review in sorted(found, key=rank)[:MAX_CANDIDATES])
+            return tuple(_item(session, row, review) for row, review in sorted(found, key=rank)[:MAX_CANDIDATES])
 
         return await self._store.read(run)
 
@@ -296,7 +298,7 @@ class ReviewService:
             detail = outcome.value + (f" of {original}" if original else "") + (f": {note}" if note else "")
             subject = f"{incident.title} ({incident_id})"
             audit.append(session, actor, action="incident.review", subject=subject, detail=detail, at=at)
-            return (_item(incident, row), *moved)
+            return (_item(session, incident, row), *moved)
 
         try:
             return self._published(await self._store.write(run))
@@ -505,13 +507,13 @@ def _follow(session: Session, incident_id: str, original: str | None) -> list[Re
 
 def _item_now(session: Session, incident_id: str) -> ReviewItem:
     incident = session.get_one(IncidentRow, incident_id)
-    return _item(incident, session.get(ReviewRow, (incident_id, incident.kind)))
+    return _item(session, incident, session.get(ReviewRow, (incident_id, incident.kind)))
 
 
-def _item(incident: IncidentRow, review: ReviewRow | None) -> ReviewItem:
-    shown = ledger.incident_of(incident)
+def _item(session: Session, incident: IncidentRow, review: ReviewRow | None) -> ReviewItem:
+    shown, picture_id = ledger.incident_of(incident), ledger.picture_of_rule(session, incident)
     if review is None:
-        return ReviewItem(incident=shown, confidence=incident.confidence)
+        return ReviewItem(incident=shown, confidence=incident.confidence, picture_id=picture_id)
     return ReviewItem(
         incident=shown,
         confidence=incident.confidence,
@@ -521,6 +523,7 @@ def _item(incident: IncidentRow, review: ReviewRow | None) -> ReviewItem:
         reviewed_by=review.reviewed_by if review.outcome else "",
         reviewed_at=review.reviewed_at if review.outcome else None,
         version=review.version,
+        picture_id=picture_id,
     )
 
 

@@ -30,6 +30,7 @@ from core.incidents.handling import Meant, meant_row
 from core.incidents.holds import describe_hold, held_error
 from core.incidents.model import (
     Alarm,
+    CallMoved,
     ClosedUnheard,
     Condition,
     Incident,
@@ -142,6 +143,8 @@ class IncidentService:
         self._following: dict[str, tuple[str, Condition]] = {}
         """Conditions that hold behind a call of the same event: the incident and the condition, by its key."""
 
+        bus.subscribe(CallMoved, self._on_call_moved)
+
     def hear_by(self, hearing: Hearing) -> None:
         """Ask `hearing` about the sources of what is doubtful; until then none of them is heard."""
         self._hearing = hearing
@@ -160,6 +163,13 @@ class IncidentService:
         came = await self._store.read(lambda s: [*ledger.raises_since(s, since), *ledger.counted_since(s, since)])
         for key, rule_id, kind, raised_at in sorted(came, key=lambda one: one[3]):
             self._signals.note(key, now_s - (at - raised_at).total_seconds(), self.tunings.of(rule_id, kind))
+        for one in await self._store.read(sightings.all_behind):
+            condition = _condition_of(one.seen, one.camera_name, one.view, 0.0)
+            if condition is not None:
+                condition = self._by_rule(condition)
+                self._following[condition.condition_key] = (one.incident_id, condition)
+                self._signals.assume(condition.condition_key, self._tuning(condition))
+        await self._doubt_following(self._following)
         return await self._doubt(AlarmRow.is_active.is_(True))
 
     async def doubt_source(
@@ -172,7 +182,7 @@ class IncidentService:
         Returns:
             The alarms that are doubtful now.
         """
-        self._forget_following({(source_kind, source_id)}, sure)
+        await self._doubt_following(self._behind_at(source_kind, source_id).keys() - set(sure))
         for key, waiting in self._waiting.items():
             condition = waiting.condition
             if waiting.observation and (condition.source_kind, condition.source_id) == (source_kind, source_id):
@@ -191,10 +201,15 @@ class IncidentService:
         Returns:
             The alarms that are doubtful now.
         """
-        for key in condition_keys:
-            self._following.pop(key, None)
+        await self._doubt_following([key for key in condition_keys if key in self._following])
         keys = sorted(storable(key) for key in condition_keys)
         return await self._doubt(AlarmRow.is_active.is_(True), AlarmRow.condition_key.in_(keys))
+
+    async def _doubt_following(self, condition_keys: Iterable[str]) -> None:
+        """Take who stands behind another call as doubtful: nobody calls for them, and no number may be lost."""
+        behind = {key: self._following[key][1] for key in condition_keys}
+        if behind:
+            self._doubts.add(await self._store.read(lambda s: sightings.doubtful_behind(s, behind)))
 
     async def _doubt(self, *which: ColumnElement[bool]) -> tuple[Alarm, ...]:
         at = self._clock.now()
@@ -383,7 +398,10 @@ class IncidentService:
         self._overdue.extend((Step.RETURN, key) for key in self._signals.due_returns(now_s))
         self._overdue.extend((Step.MARK, key) for key in self._signals.marks_changed(now_s))
         await self._work_off()
-        self._overdue.extend((Step.END_DOUBT, key) for key in self._doubts.over(self._hearing, now_s))
+        for key in self._doubts.over(self._hearing, now_s):
+            # Before any of them ends: who is gone as well is not called in its place.
+            self._following.pop(key, None)
+            self._overdue.append((Step.END_DOUBT, key))
         await self._work_off()
         self._signals.sweep(now_s)
 
@@ -452,6 +470,7 @@ class IncidentService:
         at = self._clock.now()
         changed = await self._commit(lambda s: self._return_in(s, condition_key, at, measured_at))
         self._doubts.discard(condition_key)
+        self._following.pop(condition_key, None)
         if changed.answer is not None and self._following:
             await self._call_next(changed.answer.incident_id)
         return changed.answer
@@ -511,11 +530,11 @@ class IncidentService:
     async def return_where(
         self, source_kind: SourceKind, source_id: str, is_over: Callable[[Doubtful], bool]
     ) -> tuple[Alarm, ...]:
-        """Return what is active at a source and of which `is_over` says that nobody watches for it any more.
-
-        Whoever stands behind another call there is said anew by its rule.
-        """
-        self._forget_following({(source_kind, source_id)})
+        """Return what is active at a source and of which `is_over` says that nobody watches for it any more."""
+        behind = self._behind_at(source_kind, source_id)
+        for one in await self._store.read(lambda s: sightings.doubtful_behind(s, behind)) if behind else ():
+            if is_over(one):
+                self._following.pop(one.condition_key, None)
         for key, waiting in tuple(self._waiting.items()):
             one = _doubtful_of(waiting)
             if (one.source_kind, one.source_id) == (source_kind, source_id) and is_over(one):
@@ -619,9 +638,13 @@ class IncidentService:
             at = write_site(observation.captured_at, timespec="seconds")
             said = f"{condition.detail}{', ' if condition.detail else ''}seen at {at}, stored late"
             condition = self._by_rule(replace(condition, detail=said))
-        await self._store_seen(observation, condition, snapshot, view, Verdict.PASS)
-        if condition is not None and observation.phase is Phase.END:
+        changed = await self._store_seen(observation, condition, snapshot, view, Verdict.PASS)
+        if condition is None:
+            return
+        has_ended = observation.phase is Phase.END
+        if has_ended:
             self._doubts.discard(condition.condition_key)
+        await self._follow(condition, changed, has_ended=has_ended)
 
     async def _store_seen(
         self,
@@ -674,6 +697,14 @@ class IncidentService:
         self._again[key] = known
         said = known.removeprefix(policy.key_at(observation.camera_id, ""))
         return replace(observation, condition_key=said), replace(condition, condition_key=known)
+
+    def _behind_at(self, source_kind: SourceKind, source_id: str) -> dict[str, Condition]:
+        """Return what holds at a source behind the call of another one, by its key."""
+        return {
+            key: condition
+            for key, (_, condition) in self._following.items()
+            if (condition.source_kind, condition.source_id) == (source_kind, source_id)
+        }
 
     def _forget_following(self, sources: Collection[tuple[SourceKind, str]], kept: Collection[str] = ()) -> None:
         """Nobody at these sources stands behind another call any more, but for the conditions in `kept`."""
@@ -735,6 +766,12 @@ class IncidentService:
         # An earlier try, whose answer got lost, may have stored the picture.
         return replace(changed, used_evidence=ledger.names_picture(session, row.incident_id, raising.evidence))
 
+    def _on_call_moved(self, move: CallMoved) -> None:
+        """Who stands behind a call goes with it."""
+        for key, (incident_id, condition) in self._following.items():
+            if incident_id == move.left_id:
+                self._following[key] = (move.incident_id, condition)
+
     def _incidents_behind(self) -> dict[str, str]:
         """Return the incident of every condition that holds behind another one, by its key."""
         return {key: incident_id for key, (incident_id, _) in self._following.items()}
@@ -771,8 +808,12 @@ class IncidentService:
             event_id = ledger.open_incident(session, incident_id)
             return raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
 
-        if (await self._commit(run)).alarms:
-            self._following.pop(condition.condition_key, None)
+        called = await self._commit(run)
+        if called.answer is None:
+            return
+        self._following.pop(condition.condition_key, None)
+        if condition.condition_key in self._doubts:
+            await self._doubt(AlarmRow.is_active.is_(True), AlarmRow.condition_key == storable(condition.condition_key))
 
     async def take_device_state(self, device: Device) -> Alarm | None:
         """Raise or return the alarm that a device is lost.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from core.incidents.model import Alarm, Incident, IncidentStatus, Priority
+from core.incidents.model import Alarm, Incident, IncidentStatus, PictureCall, Priority
 from core.kernel.geo import GeoPoint
 
 
@@ -264,6 +264,7 @@ class IncidentDetail:
         alarms: Attached to it or to what it took in, open or not; the newest first.
         pictures: Ids of what shows it, of its duplicates as well: an incident's for the picture that it shows, then
             those of its earlier or less urgent calls, the newest first.
+        picture_calls: Which call each of `pictures` shows; None where nobody noted it, or an operator took it.
         timeline: Oldest first.
         published: None where others were told nothing, or it was taken back.
     """
@@ -271,6 +272,7 @@ class IncidentDetail:
     incident: Incident
     alarms: tuple[Alarm, ...] = ()
     pictures: tuple[str, ...] = ()
+    picture_calls: tuple[PictureCall | None, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
     published: Publication | None = None
 

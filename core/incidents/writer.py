@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from core.incidents.model import Alarm, AlarmChanged, Incident, IncidentChanged
+from core.incidents.model import Alarm, AlarmChanged, CallMoved, Incident, IncidentChanged
 from core.kernel.bus import Bus
 from core.store.engine import Store
 
@@ -19,6 +19,7 @@ class Changed:
     Attributes:
         answer: The alarm that was asked about, changed or not.
         followed: The incident that a sighting joined without a call of its own.
+        moved: The closed incident that an active alarm left, and the one that it calls in now.
         is_known: It was stored before, by a try whose answer got lost.
     """
 
@@ -27,6 +28,7 @@ class Changed:
     incidents: tuple[Incident, ...] = ()
     used_evidence: bool = False
     followed: str = ""
+    moved: tuple[CallMoved, ...] = ()
     is_known: bool = False
 
 
@@ -49,6 +51,8 @@ class AlarmWriter:
         """Write several changes in one go, and publish them in their order; whatever fails publishes nothing."""
         changes = await self._store.write(run)
         for changed in changes:
+            for move in changed.moved:
+                self._bus.publish(move)
             for incident in changed.incidents:
                 self._bus.publish(IncidentChanged(incident=incident))
             for alarm in changed.alarms:
@@ -61,4 +65,5 @@ def joined(changes: Iterable[Changed]) -> Changed:
     parts = list(changes)
     alarms = {alarm.alarm_id: alarm for part in parts for alarm in part.alarms}
     incidents = {incident.incident_id: incident for part in parts for incident in part.incidents}
-    return Changed(alarms=tuple(alarms.values()), incidents=tuple(incidents.values()))
+    moved = tuple(move for part in parts for move in part.moved)
+    return Changed(alarms=tuple(alarms.values()), incidents=tuple(incidents.values()), moved=moved)

@@ -55,6 +55,7 @@ class StreamReport:
             light cannot be judged (`detection_reason` says so) or because its picture has another shape than it had
             (`reason` does): all is black.
         is_quiet: Nothing moves, so the picture is looked at every few seconds only; nothing is missing.
+        is_camera_watched: No detector looks, and it is told all the same when the camera is covered, frozen or moved.
         detection_reason: A sentence for tile and health panel where detection is reduced or away; else empty.
         n_dropped: Frames skipped since the start because a newer one was there.
         bytes_per_s: Of the encoded stream.
@@ -86,6 +87,7 @@ class StreamReport:
     is_moved: bool = False
     is_hidden: bool = False
     is_quiet: bool = False
+    is_camera_watched: bool = False
     detection_reason: str = ""
     n_frames: int = 0
     n_dropped: int = 0

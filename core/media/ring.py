@@ -40,6 +40,13 @@ LAYOUT_VERSION = 1
 MAX_TRACKS = 128
 MAX_LABELS = 256
 
+MAX_PICTURE_WH = (3840, 2160)
+"""As much as the largest usual screen shows; a wall's pictures are much smaller."""
+
+_USUAL_BYTES = SLOT_HEADER_BYTES + 1920 * 1080 * 4
+_SPARE_BYTES = 4 * 1024 * 1024
+"""So much more than its picture a slot keeps: tiles that grow and shrink a little cost no calls of the system."""
+
 _MAGIC = int.from_bytes(b"WFLRING\x01", "little")
 _LABEL_BYTES = 32
 _LABELS_AT = PAGE_BYTES
@@ -265,6 +272,14 @@ class _Mapping:
             for _, entry in zip(range(n_labels), entries, strict=False)
         )
 
+    def free(self, first: int, end: int) -> None:
+        """Give back the memory of whole pages between two bytes; they read as zeros."""
+        first, end = on_page(first), on_page(end)
+        if end > first and hasattr(mmap, "MADV_REMOVE"):
+            # Some file systems have no holes: they keep the memory, and nothing else is wrong.
+            with contextlib.suppress(OSError):
+                self._map.madvise(mmap.MADV_REMOVE, first, end - first)
+
     def close(self) -> None:
         for name in ("floats", "words", "bytes"):
             if (view := getattr(self, name, None)) is not None:
@@ -302,7 +317,7 @@ class FrameRing:
         path: Path,
         *,
         camera_id: str,
-        max_wh: tuple[int, int] = (1920, 1080),
+        max_wh: tuple[int, int] = MAX_PICTURE_WH,
         n_slots: int = 3,
         n_track_slots: int = 64,
     ) -> FrameRing:
@@ -396,10 +411,23 @@ class FrameRing:
             start = at + SLOT_HEADER_BYTES
             assert self._pixels is not None
             np.copyto(self._pixels[start : start + n_bytes].reshape(height, width, 4), bgra)
+            self._free(mapping, at, SLOT_HEADER_BYTES + n_bytes)
             end_write(words, slot)
             words[_W_EPOCH] = epoch
             words[_W_FRAME] = sequence
         return sequence
+
+    def forget_large(self) -> None:
+        """Give back the memory of pictures of a size that nobody looks at any more; readers pass over them."""
+        for at, n_bytes in tuple(self._reserved.items()):
+            if at < self._layout.frames_at or n_bytes <= _USUAL_BYTES:
+                continue
+            with self._frame_lock:
+                mapping = self._writing_mapping()
+                begin_write(mapping.words, at // 8)
+                mapping.words[at // 8 + _S_SEQUENCE] = 0
+                self._free(mapping, at, SLOT_HEADER_BYTES)
+                end_write(mapping.words, at // 8)
 
     def write_tracks(self, pts_s: float, tracks: Sequence[TrackMark], *, epoch: int) -> int:
         """Publish what was seen on the picture at `pts_s`; beyond 128 tracks the surest are kept.
@@ -463,6 +491,12 @@ class FrameRing:
             way_out="show fewer and smaller tiles",
         )
         self._reserved[at] = n_bytes
+
+    def _free(self, mapping: _Mapping, at: int, n_bytes: int) -> None:
+        """Give back what a slot has beyond so much, where that is worth a call; inside of a write only."""
+        if self._reserved.get(at, 0) - n_bytes > _SPARE_BYTES:
+            mapping.free(at + n_bytes, at + self._reserved[at])
+            self._reserved[at] = n_bytes
 
     def _index_of(self, mapping: _Mapping, label: str) -> int:
         index = self._label_index.get(label)

@@ -138,7 +138,7 @@ class ClipKeeper:
     async def _expect(self, alarm: Alarm, cameras: list[Camera], at: datetime) -> None:
         named = [(camera.camera_id, camera.name) for camera in cameras]
         try:
-            await self._clips.expect(alarm.incident_id, named, at=at, occurrence=alarm.occurrence)
+            await self._clips.expect(alarm.incident_id, named, at=at, occurrence=alarm.occurrence, title=alarm.title)
         except ConsoleError as error:
             log.warning("the clips of incident %s are not written down: %s", alarm.incident_id, error)
 

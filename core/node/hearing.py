@@ -21,6 +21,7 @@ from core.parking.model import BayState
 from core.parking.rules import LotRule
 from core.vision.model import AT_THE_CAMERA, ObservationKind, Scene
 from core.vision.tuning import RULES, patience_s
+from core.vision.zones import N_SIGHTINGS_TO_ENTER
 
 AT_ONCE_S = 0.0
 DRONE_S = 30.0
@@ -136,7 +137,9 @@ class Hearing:
             return None
         # Where detection is off nobody looks, so nobody can say that it is over.
         is_watched = report.detect_fps > 0.0 or report.is_quiet
-        return self._patience_s(doubtful) if is_watched else None
+        if doubtful.kind in AT_THE_CAMERA:
+            is_watched = is_watched or report.is_camera_watched
+        return max(self._patience_s(doubtful), _looks_s(report)) if is_watched else None
 
     def _patience_s(self, doubtful: Doubtful) -> float:
         """Return how long the rules of a camera may take to see again what they were called for."""
@@ -217,3 +220,11 @@ class Hearing:
     def _is_connected(self) -> bool:
         link = self.services.field.link_report()
         return link is not None and link.state is LinkState.CONNECTED
+
+
+def _looks_s(report: StreamReport) -> float:
+    """Return how long a camera whose pictures come seconds apart takes for the looks that tell who is in a zone."""
+    if not report.is_rare:
+        return 0.0
+    apart_s = 1.0 / report.detect_fps_wanted if report.detect_fps_wanted > 0.0 else 0.0
+    return (N_SIGHTINGS_TO_ENTER + 1) * max(report.patience_s, apart_s)

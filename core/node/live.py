@@ -33,6 +33,8 @@ class Changes:
     Attributes:
         removed_cameras: Ids.
         line_totals: Vehicles, and people apart, since midnight at the site, by camera, line and direction.
+        line_gaps: Minutes since midnight of which all or a part is missing in these totals, by camera and line: where
+            there are any, the totals are the least that there were.
         commands: Commands to devices that went out, were answered or ran out of time; in a snapshot those that wait.
         twins: What devices should be set to and say they are set to.
         inside: Vehicles inside each zone right now, by camera and zone.
@@ -67,6 +69,7 @@ class Changes:
     bays: tuple[BayStatus, ...] = ()
     streams: tuple[StreamReport, ...] = ()
     line_totals: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    line_gaps: dict[str, dict[str, int]] = field(default_factory=dict)
     inside: dict[str, dict[str, int]] = field(default_factory=dict)
     steering: tuple[Steering, ...] = ()
     reviews: tuple[ReviewItem, ...] = ()
@@ -119,6 +122,7 @@ class LiveCollector:
         self._bays: dict[tuple[str, str], BayStatus] = {}
         self._streams: dict[str, StreamReport] = {}
         self._line_totals: dict[str, dict[str, dict[str, int]]] = {}
+        self._line_gaps: dict[str, dict[str, int]] = {}
         self._inside: dict[str, dict[str, int]] = {}
         self._steering: dict[str, Steering] = {}
         self._reviews: dict[str, ReviewItem] = {}
@@ -214,6 +218,11 @@ class LiveCollector:
     def add_line_totals(self, camera_id: str, totals: dict[str, dict[str, int]]) -> None:
         """Push a camera's counts with the next flush."""
         self._line_totals[camera_id] = {line: dict(counts) for line, counts in totals.items()}
+        self._schedule()
+
+    def add_line_gaps(self, camera_id: str, gaps: dict[str, int]) -> None:
+        """Push how many minutes are missing in a camera's counts."""
+        self._line_gaps[camera_id] = gaps
         self._schedule()
 
     def add_inside(self, camera_id: str, inside: dict[str, int]) -> None:
@@ -315,6 +324,7 @@ class LiveCollector:
             bays=tuple(self._bays.values()),
             streams=tuple(self._streams.values()),
             line_totals=self._line_totals,
+            line_gaps=self._line_gaps,
             inside=self._inside,
             steering=tuple(self._steering.values()),
             reviews=tuple(self._reviews.values()),
@@ -343,7 +353,7 @@ class LiveCollector:
         self._lot_plans.clear()
         self._bays.clear()
         self._removed_cameras, self._removed_devices, self._removed_lots = [], [], []
-        self._line_totals, self._inside = {}, {}
+        self._line_totals, self._line_gaps, self._inside = {}, {}, {}
         self._rules = self._holds = self._health = None
         self._drones.clear()
         self._drone_plans.clear()

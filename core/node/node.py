@@ -868,13 +868,17 @@ class Node:
             on_counted=self._on_counted,
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,
+            on_gaps=self._live.add_line_gaps,
             time_zone=time_zone,
         )
-        midnight = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
-        self._sight.set_totals(await services.traffic.totals(since=midnight.astimezone(UTC)))
+        here = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = here.astimezone(UTC)
+        self._sight.set_totals(await services.traffic.totals(since=midnight))
+        self._sight.take_minutes(await services.traffic.counted_minutes(since=midnight))
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
+        self._sight.note_drawn(await services.cameras.lines_drawn_since(midnight))
         self._watch_bays(services)
         self._spawn(self._prepare_model(calls))
 
@@ -1245,6 +1249,8 @@ class Node:
             if self._is_stand_in:
                 minutes = tuple(replace(minute, observed_s=0.0) for minute in minutes)
             self.services.traffic.take_minutes(minutes)
+            if self._sight is not None:
+                self._sight.take_minutes(minutes)
         if isinstance(message, ViewLearned) and self.services is not None:
             self._spawn(self._keep_view(self.services, message))
         if isinstance(message, BaysPictured):
@@ -1636,6 +1642,7 @@ class Node:
             bays=services.parking.all_bays(),
             streams=tuple(self._sight.streams.values()),
             line_totals=self._sight.totals,
+            line_gaps=self._sight.gaps,
             inside=self._sight.inside,
             units=await services.dispatch.units(),
             warnings=services.warnings.warnings(),

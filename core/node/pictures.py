@@ -15,6 +15,8 @@ from core.node.model import Picture
 from core.vision.model import Track
 
 QUALITY = 80
+MAX_WH = (1920, 1080)
+"""What another machine zooms into is no larger than this: five a second of a whole 4K screen would fill its line."""
 
 
 class Pictures:
@@ -53,7 +55,7 @@ class Pictures:
                 width=frame.width,
                 height=frame.height,
                 epoch=frame.epoch,
-                jpeg=to_jpeg(picture, max_wh=(frame.width, frame.height), quality=QUALITY),
+                jpeg=to_jpeg(picture, max_wh=MAX_WH, quality=QUALITY),
                 tracks_pts_s=found.pts_s if found else 0.0,
                 tracks=tuple(
                     Track(

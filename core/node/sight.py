@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
@@ -15,7 +15,9 @@ from core.kernel.errors import ConsoleError
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.media.ring import FrameRing
 from core.node.supervisor import VisionSupervisor
+from core.traffic.gaps import SETTLED, CountedMinutes
 from core.traffic.model import LineCount
+from core.vision.flow import FlowMinute
 from core.vision.looks import remove_left
 from core.vision.messages import (
     BaysPictured,
@@ -100,6 +102,7 @@ class Sight:
         on_counted: Callable[[LineCrossed | CameraWatched], None] = lambda _event: None,
         on_blind: Callable[[str], None] = lambda _camera_id: None,
         on_sighted: Callable[[str], None] = lambda _camera_id: None,
+        on_gaps: Callable[[str, dict[str, int]], None] = lambda _camera_id, _gaps: None,
         time_zone: tzinfo = UTC,
     ) -> None:
         """Put ring files into the folder `rings`; days begin at midnight of `time_zone`.
@@ -110,6 +113,7 @@ class Sight:
         `on_counted` hears of every crossing of a counting line, and that a camera with such lines is watched.
         `on_blind` hears of a camera whose pictures do not show what its scene was drawn for, `on_sighted` that they do
         again.
+        `on_gaps` hears how many minutes since midnight are missing in a camera's totals, by line.
         """
         self._supervisor = supervisor
         self._rings = rings
@@ -127,6 +131,7 @@ class Sight:
         self._on_counted = on_counted
         self._on_blind = on_blind
         self._on_sighted = on_sighted
+        self._on_gaps = on_gaps
         self._blind: set[str] = set()
         self._cameras: dict[str, Camera] = {}
         self._are_cameras_known = False
@@ -137,11 +142,14 @@ class Sight:
         self._totals: dict[str, dict[str, dict[str, int]]] = {}
         self._time_zone = time_zone
         self._totals_day = self._today()
+        self._counted = CountedMinutes(self._midnight())
+        self._gaps_at = datetime.min.replace(tzinfo=UTC)
         self._minutes: dict[tuple[str, str, str, str, datetime], int] = defaultdict(int)
         self._base = _Sums()
         self._is_stand_in = False
         self.streams: dict[str, StreamReport] = {}
         self.inside: dict[str, dict[str, int]] = {}
+        self.gaps: dict[str, dict[str, int]] = {}
 
     def camera(self, camera_id: str) -> Camera | None:
         """Return a camera's settings as they are in force."""
@@ -170,6 +178,18 @@ class Sight:
         """Go on from what the store knows of today."""
         self._totals = totals
 
+    def take_minutes(self, minutes: Iterable[FlowMinute]) -> None:
+        """Take how much of each minute cameras counted, as they measured it or as the store knows it of today."""
+        self._counted.add(minutes)
+        self._tell_gaps_soon()
+
+    def note_drawn(self, drawn: Mapping[str, Mapping[str, datetime]]) -> None:
+        """These lines were drawn since midnight: their totals miss nothing of the time before."""
+        for camera_id, lines in drawn.items():
+            for key, at in lines.items():
+                self._counted.note_drawn(camera_id, key, at)
+        self._tell_gaps_soon()
+
     def note_stand_in(self) -> None:
         """The model that detects is not meant for these streets: only what cameras say of themselves counts."""
         self._is_stand_in = True
@@ -184,7 +204,10 @@ class Sight:
         for camera_id in set(self._cameras) - {camera.camera_id for camera in cameras}:
             self._forget(camera_id)
         cameras_before, self._cameras = self._cameras, {camera.camera_id: camera for camera in cameras}
+        if self._are_cameras_known:
+            self._note_new_lines(cameras_before)
         self._are_cameras_known = True
+        self._tell_gaps_soon()
         unusable, self._unusable_since = self._unusable_since, {}
         self._tried_s = self._clock.monotonic()
         jobs: list[CameraJob] = []
@@ -225,6 +248,14 @@ class Sight:
             if before is not None and before.is_enabled:
                 self._tell_change(before, camera, jobs_before.get(camera.camera_id))
 
+    def _note_new_lines(self, before: Mapping[str, Camera]) -> None:
+        now = self._clock.now()
+        for camera_id, camera in self._cameras.items():
+            known = before.get(camera_id)
+            keys_before = set() if known is None else {line.key for line in known.scene.lines}
+            for key in {line.key for line in camera.scene.lines} - keys_before:
+                self._counted.note_drawn(camera_id, key, now)
+
     def _tell_change(self, before: Camera, camera: Camera, job_before: CameraJob | None) -> None:
         """Say what becomes of what a camera's rules began; also while no worker can be given it."""
         camera_id = camera.camera_id
@@ -237,8 +268,12 @@ class Sight:
             self._on_rules_begun_anew(camera_id)
 
     def watch(self) -> None:
-        """Begin a new day, call for the cameras that no worker could be given, and try them again; once a second."""
+        """Once a second: begin a new day, say what is missing of it, and see to the cameras that nobody could be given.
+
+        They are called for and tried again.
+        """
         self._turn_day()
+        self._tell_gaps()
         now_s = self._clock.monotonic()
         for camera_id, since_s in self._unusable_since.items():
             self._take_report(replace(self.streams[camera_id], since_s=now_s - since_s))
@@ -406,9 +441,31 @@ class Sight:
         counted, self._totals = self._totals, {}
         for camera_id in counted:
             self._on_totals(camera_id, {})
+        self._counted = CountedMinutes(self._midnight())
+        self._tell_gaps_soon()
 
     def _today(self) -> date:
         return self._clock.now().astimezone(self._time_zone).date()
+
+    def _midnight(self) -> datetime:
+        now = self._clock.now().astimezone(self._time_zone)
+        return now.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+    def _tell_gaps_soon(self) -> None:
+        self._gaps_at = datetime.min.replace(tzinfo=UTC)
+
+    def _tell_gaps(self) -> None:
+        """Say of which cameras other minutes are missing than before; once a minute, and where something came."""
+        settled = (self._clock.now() - SETTLED).replace(second=0, microsecond=0)
+        if settled == self._gaps_at:
+            return
+        self._gaps_at = settled
+        for camera_id, camera in self._cameras.items():
+            keys = [line.key for line in camera.scene.lines]
+            gaps = self._counted.missing(camera_id, keys, self._clock.now())
+            if gaps != self.gaps.get(camera_id, {}):
+                self.gaps[camera_id] = gaps
+                self._on_gaps(camera_id, gaps)
 
     def _set_stream(self, report: StreamReport) -> None:
         self.streams[report.camera_id] = report
@@ -418,6 +475,8 @@ class Sight:
         self._base.add(self.streams.pop(camera_id, None))
         self.inside.pop(camera_id, None)
         self._totals.pop(camera_id, None)
+        self.gaps.pop(camera_id, None)
+        self._counted.forget(camera_id)
         self._lost.discard(camera_id)
         self._blind.discard(camera_id)
         self._ring_of(camera_id).unlink(missing_ok=True)

@@ -14,7 +14,6 @@ from core.kernel.geo import GeoPoint, to_mercator
 from core.node.model import Trend, TrendPoint
 from core.traffic.service import TrafficService
 from core.vision.flow import FlowMinute
-from core.vision.model import PERSON
 
 AROUND = timedelta(minutes=30)
 NEAR_M = 1500.0
@@ -69,7 +68,8 @@ def trend_of_minutes(minutes: Iterable[FlowMinute]) -> Trend | None:
     for minute in minutes:
         if minute.speed_kmh is not None and not minute.label:
             speeds[minute.minute].append((minute.speed_kmh, minute.n_vehicles or 1))
-        if minute.subject == "line" and minute.n_vehicles is not None and minute.label not in ("", PERSON):
+        # Fewer were counted in a part of a minute, which does not mean that fewer came.
+        if minute.subject == "line" and not minute.label and minute.n_vehicles is not None and minute.is_complete:
             counts[minute.minute] += minute.n_vehicles
     if speeds:
         points = [(at, sum(v * n for v, n in found) / sum(n for _, n in found)) for at, found in speeds.items()]

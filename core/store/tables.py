@@ -588,6 +588,9 @@ class IncidentRow(Versioned, Base):
 
     snapshot_path: Mapped[str] = mapped_column(Text, default="")
     snapshot_sha256: Mapped[str] = mapped_column(String(64), default="")
+    snapshot_call: Mapped[dict[str, Any] | None] = mapped_column(Json, default=None)
+    """`wire.to_builtins(PictureCall)`: what that picture shows; None where nobody noted it."""
+
     priority: Mapped[int] = mapped_column(Integer, default=3)
     text: Mapped[str] = mapped_column(Text, default="")
     unit_id: Mapped[str] = mapped_column(String(26), default="")
@@ -720,6 +723,8 @@ class IncidentPictureRow(Base):
     incident_id: Mapped[str] = mapped_column(ForeignKey("incident.incident_id"), index=True)
     path: Mapped[str] = mapped_column(Text)
     sha256: Mapped[str] = mapped_column(String(64))
+    call: Mapped[dict[str, Any] | None] = mapped_column(Json, default=None)
+    """As `IncidentRow.snapshot_call`."""
 
 
 class IncidentClipRow(Base):
@@ -733,6 +738,9 @@ class IncidentClipRow(Base):
 
     camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     camera_name: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text, default="")
+    """Of the alarm that called; empty where nobody noted it."""
+
     rank: Mapped[int] = mapped_column(Integer)
     """0 for the camera that sees it best."""
 

@@ -18,7 +18,7 @@ from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.store.counts import upsert_add
 from core.store.engine import Store
-from core.store.tables import LineCountRow
+from core.store.tables import FlowMinuteRow, LineCountRow
 from core.traffic.flow import FlowLedger, Key, read_rows, read_since, write_rows
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
@@ -127,6 +127,27 @@ class TrafficService:
                 name = counted_under(direction, label)
                 counts[name] = counts.get(name, 0) + int(n)
             return found
+
+        return await self._store.read(read)
+
+    async def counted_minutes(self, *, since: datetime) -> list[FlowMinute]:
+        """Return how much of each minute from `since` on each camera counted at its lines, one for all its lines.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+
+        def read(session: Session) -> list[FlowMinute]:
+            place = FlowMinuteRow.camera_id, FlowMinuteRow.minute
+            query = (
+                select(*place, func.max(FlowMinuteRow.observed_s))
+                .where(FlowMinuteRow.subject == "line", FlowMinuteRow.minute >= since)
+                .group_by(*place)
+            )
+            return [
+                FlowMinute(camera_id=camera_id, subject="line", key="", minute=minute, observed_s=observed_s)
+                for camera_id, minute, observed_s in session.execute(query)
+            ]
 
         return await self._store.read(read)
 

@@ -41,7 +41,11 @@ class Analysed:
 
 
 class CameraAnalyser:
-    """Tracker and rules of one camera; used from one thread."""
+    """Tracker and rules of one camera; used from one thread.
+
+    Attributes:
+        labels: Classes of the network, by index; none as long as there is no network.
+    """
 
     def __init__(
         self,
@@ -63,19 +67,24 @@ class CameraAnalyser:
                 asks for (people on the carriageway) or a line names: these are followed, and not shown.
             tracker: Which algorithm.
             aspect: Width of the picture over its height.
-            engine_labels: Classes of the network, by index.
+            engine_labels: Classes of the network, by index; none as long as there is no network.
             wanted_per_s: How often pictures should be looked at; 0 where any rate will do.
         """
-        self._labels = tuple(engine_labels)
         self._shown = frozenset(labels)
-        followed = self._shown | labels_for_rules(scene) | labels_for_lines(scene)
-        self._is_shown = np.array([label in labels for label in engine_labels], bool)
-        self._is_wanted = np.array([label in followed for label in engine_labels], bool)
-        self._is_confused = np.array([label in _CONFUSED for label in engine_labels], bool)
-        self._tracker = make_tracker(tracker, labels=self._labels, aspect=aspect)
+        self._followed = self._shown | labels_for_rules(scene) | labels_for_lines(scene)
+        self._kind, self._aspect = tracker, aspect
+        self.use_labels(engine_labels)
         self._rules = SceneRules(camera_id, scene, aspect, labels=self._shown, wanted_per_s=wanted_per_s)
         self._masks = IgnoreMasks(scene)
         self._motion = CameraMotionEstimator() if tracker is TrackerKind.BOTSORT else None
+
+    def use_labels(self, engine_labels: Sequence[str]) -> None:
+        """Follow what a network of these classes finds, from nobody on; what rules know of the camera stays."""
+        self.labels = tuple(engine_labels)
+        self._is_shown = np.array([label in self._shown for label in self.labels], bool)
+        self._is_wanted = np.array([label in self._followed for label in self.labels], bool)
+        self._is_confused = np.array([label in _CONFUSED for label in self.labels], bool)
+        self._tracker = make_tracker(self._kind, labels=self.labels, aspect=self._aspect)
 
     def update(
         self,
@@ -134,6 +143,19 @@ class CameraAnalyser:
             tracks=self._masks.outside([track for track in tracks if track.label in self._shown]),
             observations=tuple(self._rules.update(tracks, pts_s, captured_at)),
         )
+
+    def watch_camera(
+        self, letterbox: Letterbox, pts_s: float, captured_at: datetime, picture: NDArray[np.uint8]
+    ) -> tuple[Observation, ...]:
+        """Take a picture that no detector looked at: is the camera covered, frozen or moved?
+
+        Args:
+            letterbox: How the picture was laid into the network's input.
+            pts_s: Picture time.
+            captured_at: Wall time of the picture.
+            picture: As in `update`.
+        """
+        return tuple(self._rules.watch_camera(pts_s, captured_at, _without_bars(picture, letterbox)))
 
     def break_off(self) -> None:
         """The next picture does not go on from the last one: the stream broke off and began again, or a file did."""
@@ -214,7 +236,7 @@ class CameraAnalyser:
 
     def _choose(self, boxes: FloatArray, letterbox: Letterbox) -> FloatArray:
         indices = boxes[:, 5].astype(np.intp)
-        is_known = (indices >= 0) & (indices < len(self._labels))
+        is_known = (indices >= 0) & (indices < len(self.labels))
         chosen = boxes[is_known][self._is_wanted[indices[is_known]]].astype(np.float32, copy=True)
         chosen[:, :4] = letterbox.to_fractions(chosen[:, :4])
         has_area = (chosen[:, 2] > chosen[:, 0]) & (chosen[:, 3] > chosen[:, 1])
@@ -233,7 +255,7 @@ class CameraAnalyser:
     def _detections(self, boxes: FloatArray) -> tuple[Detection, ...]:
         strong = boxes[(boxes[:, 4] >= STRONG_SCORE) & self._is_shown[boxes[:, 5].astype(np.intp)]]
         return tuple(
-            Detection(label=self._labels[int(index)], score=score, bbox_xyxy=_bbox(x1, y1, x2, y2))
+            Detection(label=self.labels[int(index)], score=score, bbox_xyxy=_bbox(x1, y1, x2, y2))
             for x1, y1, x2, y2, score, index in strong.tolist()
         )
 

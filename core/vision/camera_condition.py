@@ -1,7 +1,8 @@
 """What is wrong with the camera itself: blinded or frozen; `camera_moved.py` has the third. Looks come once a second.
 
 All three compare with what the camera usually shows, learned slowly, so that day and night are no change. They count
-picture time of their own: a quiet scene is looked at every ten seconds only, and that is no gap to them.
+picture time of their own: a quiet scene is looked at every ten seconds only, and that is no gap to them. They need no
+detector: where none looks, they go by pictures that nobody searched for vehicles.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ class BlindedRule:
         self._held = Held(ObservationKind.CAMERA_BLINDED, hold_s, end_s=2.0)
         self._cadence = Cadence(0.5)
         self._usual: float | None = None
+        self._shape: tuple[int, ...] = ()
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
@@ -129,6 +131,9 @@ class BlindedRule:
     def _look(self, moment: Moment, note: Notebook) -> None:
         if moment.picture is None or moment.grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
             return
+        if moment.picture.shape[:2] != self._shape:
+            # Another network takes its pictures in another size, and the same edges are softer in a larger one.
+            self._shape, self._usual = moment.picture.shape[:2], None
         sharpness = _sharpness(moment.picture)
         cause, confidence = self._judge(moment.grey, sharpness)
         if self._usual is None:

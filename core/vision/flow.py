@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+COMPLETE_S = 57.0
+"""Of a minute that was seen as a whole, but for a moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowMinute:
@@ -43,4 +46,4 @@ class FlowMinute:
     @property
     def is_complete(self) -> bool:
         """The camera was seen for the whole minute, but for a moment."""
-        return self.observed_s >= 57.0
+        return self.observed_s >= COMPLETE_S

@@ -186,6 +186,25 @@ class SceneRules:
             return self._ends.hold_back(note.observations)
         return self._ends.let_go(note.observations, self._clock.looked_s, pts_s, captured_at)
 
+    def watch_camera(self, pts_s: float, captured_at: datetime, picture: NDArray[np.uint8]) -> list[Observation]:
+        """Take a picture in which nobody looked for vehicles: it says only whether the camera itself is well.
+
+        Args:
+            pts_s: Picture time; to the other rules it stands still.
+            captured_at: Wall time of the picture.
+            picture: As in `update`.
+        """
+        note = Notebook(self._camera_id, pts_s, captured_at, run=self._run, plane=self.measures.plane)
+        moment = Moment((), frozenset(), now_s=self._clock.now_s, dt_s=0.0, pts_s=pts_s, picture=picture)
+        for condition in self._conditions:
+            condition.update(moment, note)
+        if self.is_blind:
+            self._ends.distrust()
+        if any(condition.is_unsure for condition in self._conditions):
+            self._seen_s = 0.0
+            return self._ends.hold_back(note.observations)
+        return note.observations
+
     def break_off(self) -> None:
         """Let nobody cross a line with the next picture: it does not go on from the last one."""
         for _, counter in self._lines:

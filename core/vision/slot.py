@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -16,7 +17,7 @@ import av
 import numpy as np
 
 from core.kernel.clock import SystemClock
-from core.kernel.errors import ConsoleError
+from core.kernel.errors import ConsoleError, UnavailableError
 from core.media.camera_source import CameraSource
 from core.media.convert import Letterbox, TileScaler, to_jpeg
 from core.media.masks import black_picture
@@ -24,6 +25,7 @@ from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
+from core.vision.camera_condition import LONG_GAP_S
 from core.vision.classes import missing_classes, missing_for_lines, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_areas, detail_of, merge_detail
@@ -45,8 +47,9 @@ from core.vision.messages import (
     RulesReset,
     ViewLearned,
 )
-from core.vision.model import UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
+from core.vision.model import AT_THE_CAMERA, UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
+from core.vision.tuning import Tuning
 from core.vision.view import LearnedView, print_of_drawing, print_of_masks
 
 log = logging.getLogger(__name__)
@@ -60,15 +63,21 @@ BAYS_WH, BAYS_QUALITY = (2560, 1440), 90
 DETAIL_WH = (2560, 1440)
 """What is small and far away is found in the large stream: the small one has no more of it than the network sees."""
 
+USUAL_WH = (1920, 1080)
+"""A tile in this size has to fit memory; a larger one where there is room for it."""
+
 SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counted and call nobody: no picture is kept of them."""
 
 RATE_WINDOW_S = 5.0
-ANSWER_S = 2.0
-"""An answer that takes longer does not come; the camera asks again."""
+ANSWER_S = 12.0
+"""An answer that takes longer does not come; the camera asks again. An inference server may take seconds for one."""
 
 SILENT_AFTER_S = 3.0
 """Where no look was answered with boxes for this long, somebody should know that nothing is detected."""
+
+SILENT_AFTER_ANSWERS = 2.0
+"""As above, in answers: a detector that takes seconds for one is slow and not silent."""
 
 OVERLOADED_SILENT_AFTER_S = 10.0
 """As long as an overloaded detector, which says that it is, may need to come to every camera in turn."""
@@ -83,11 +92,32 @@ UNDERSAMPLED = (
     "Looked at fewer than three times a second: vehicles may pass unseen, so its minutes are not complete. "
     "Ask for more pictures a second in its settings, or from the camera."
 )
+WATCH_PER_S = 1.0
+"""Where no detector looks, so many pictures a second say whether the camera is covered, frozen or moved."""
+
+WATCH_WH = (640, 384)
+"""Of such a picture, as long as no network says what it takes."""
+
+SLOW_S = 1.0
+"""Who needs so long for an answer cannot look three times a second, whatever is asked for."""
+
+SLOW = (
+    "The detector takes {seconds:.1f} s for a look: vehicles may pass unseen, so minutes are not complete. "
+    "Give it a faster machine or a smaller model."
+)
+SLOW_RARE = (
+    "The detector takes {seconds:.1f} s for a look: nobody is followed or counted, and most rules tell nothing. "
+    "Give it a faster machine or a smaller model."
+)
 OFF = (
+    "Detection is off in its settings: no traffic is counted and rules rest, apart from those that tell when it is "
+    "covered, frozen or moved."
+)
+OFF_UNWATCHED = (
     "Detection is off in its settings: rules rest, no traffic is counted, and nobody is told when it is covered, "
     "frozen or moved."
 )
-OFF_PRIVATE = f"{OFF} If it was knocked, its masks no longer hide what is private."
+UNWATCHED_PRIVATE = "If it was knocked, its masks no longer hide what is private."
 RARE = (
     "Less than one look in three seconds: nobody is followed or counted, and most rules tell nothing. "
     "Ask for more pictures a second in its settings, or from the camera."
@@ -164,6 +194,7 @@ class CameraSlot:
         self.job = job
         self.view = None if view is None else view.kept_for(job.scene)
         self.view_wh: tuple[int, int] | None = None
+        self._has_room = True
         self.is_attended = False
         self._bays_every_s: float | None = None
         self._bays_due_s = 0.0
@@ -177,6 +208,7 @@ class CameraSlot:
         self._looks: LookWriter | None = None
         self._asked: dict[int, _Asked] = {}
         self._waits_since_s: float | None = None
+        self._answered_within_s = 0.0
         self._no_room = ""
         self._lock = threading.Lock()
         self._gate = MotionGate()
@@ -185,6 +217,11 @@ class CameraSlot:
         self._is_away = False
         self._looked_s = 0.0
         self._due_s = 0.0
+        watches = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
+        # What we make black ourselves says nothing of the camera.
+        self._watches_camera = watches and job.scene != UNREADABLE
+        self._watch_due_s = 0.0
+        self._watched_s = -math.inf
         self._run: tuple[int, int] | None = None
         self._n_marks = 0
         self._inference_ms = 0.0
@@ -226,7 +263,8 @@ class CameraSlot:
 
     def show_at(self, view_wh: tuple[int, int] | None) -> None:
         """Show the picture in this size; None where no console does."""
-        self.view_wh = view_wh
+        if view_wh != self.view_wh:
+            self.view_wh, self._has_room = view_wh, True
         # Bays and what is far away need the large stream also while no tile shows it.
         sees_bays = self._bays_every_s is not None
         self.stream.set_view(BAYS_WH if sees_bays else DETAIL_WH if self._looks_closer else view_wh)
@@ -260,12 +298,14 @@ class CameraSlot:
         """A detector is there, the first or the next."""
         with self._lock:
             self._drop_looks()
-            if self.analyser is not None and self._engine is not None and _is_other_model(engine, self._engine):
-                self._send_minutes(self._guarded(self.analyser.take_last_minutes))
-                self._begin_anew()
-            self._engine = engine
+            known, self._engine = self._engine, engine
             if self.job.detect_fps <= 0:
                 return
+            if self.analyser is not None and known is not None and _is_other_model(engine, known):
+                self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+                self._begin_anew()
+            elif self.analyser is not None and known is None:
+                self.analyser.use_labels(engine.labels)
             try:
                 self._looks = LookWriter(self.job.ring.parent, self.job.camera_id, engine.input_wh)
             except ConsoleError as error:
@@ -302,11 +342,12 @@ class CameraSlot:
                 del self._asked[sequence]
             now_s = time.monotonic()
             self._looked_at.append(now_s)
+            self._answered_within_s = now_s - asked.asked_s
             self._inference_ms = looked.seconds * 1000.0
             found = [np.frombuffer(rows, np.float32).reshape(-1, 6) for rows in looked.boxes]
             seen = self._guarded(partial(self._analyse, asked, found))
         if seen is not None:
-            self._tell(seen, asked.frame)
+            self._tell(seen.observations, asked.frame)
 
     def report(self, now_s: float) -> StreamReport:
         """Return stream and detection as of now."""
@@ -327,13 +368,14 @@ class CameraSlot:
             detect_fps_wanted=self.job.detect_fps,
             is_detection_reduced=is_reduced and reason == overloaded,
             detection_share=self.share,
-            is_undersampled=wants and analyser is not None and analyser.is_undersampled,
-            is_rare=wants and analyser is not None and analyser.is_rare,
+            is_undersampled=wants and self.is_detecting and analyser is not None and analyser.is_undersampled,
+            is_rare=wants and self.is_detecting and analyser is not None and analyser.is_rare,
             is_away=self._is_away,
             is_moved=self._is_moved,
             is_hidden=self._is_hidden or is_reshaped,
             is_blind=self._is_away or is_reshaped or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
+            is_camera_watched=self._is_camera_watched(now_s),
             detection_reason=reason,
         )
 
@@ -411,8 +453,12 @@ class CameraSlot:
             return MOVED_BLACK if self._is_moved else VIEW_BLACK
         if self._is_away:
             return AWAY
+        analyser = self.analyser
+        blinded_by = None if analyser is None else analyser.blinded_by
+        if blinded_by is not None and self._is_camera_watched(now_s):
+            return BLIND[blinded_by]
         if self.job.detect_fps <= 0:
-            return OFF_PRIVATE if self.job.scene.private_parts else OFF
+            return " ".join(text for text in self._off_reasons(now_s) if text)
         if self._looks is None:
             return self._no_room or NO_DETECTOR
         if self._no_room:
@@ -421,16 +467,30 @@ class CameraSlot:
             return SILENT_DETECTOR
         if self._engine is not None and (others := other_classes(self._engine, self.job.labels)):
             return others
-        analyser = self.analyser
-        if analyser is not None and (blinded_by := analyser.blinded_by) is not None:
+        if blinded_by is not None:
             return BLIND[blinded_by]
         if n_lately := sum(now_s - at_s <= BREAKS_SHOWN_S for at_s in tuple(self._broke_at)):
             return BROKEN.format(n=n_lately)
+        is_missing = self.is_detecting and analyser is not None and analyser.is_undersampled and self.job.scene.measures
+        is_rare = analyser is not None and analyser.is_rare
+        if is_missing and (seconds := self._answered_within_s) > SLOW_S:
+            return (SLOW_RARE if is_rare else SLOW).format(seconds=seconds)
         if overloaded:
             return overloaded
-        if analyser is not None and analyser.is_undersampled and self.job.scene.measures:
-            return RARE if analyser.is_rare else UNDERSAMPLED
+        if is_missing:
+            return RARE if is_rare else UNDERSAMPLED
         return " ".join(text for text in self._lasting_faults(analyser) if text)
+
+    def _off_reasons(self, now_s: float) -> tuple[str, ...]:
+        """Return what detection that is off means for this camera."""
+        scene, analyser = self.job.scene, self.analyser
+        is_watched = self._is_camera_watched(now_s)
+        hides_moved = is_watched and Tuning(scene).is_watched(ObservationKind.CAMERA_MOVED)
+        return (
+            OFF if is_watched else OFF_UNWATCHED,
+            UNWATCHED_PRIVATE if scene.private_parts and not hides_moved else "",
+            VIEW_OPEN if analyser is not None and analyser.is_view_open else "",
+        )
 
     def _lasting_faults(self, analyser: CameraAnalyser | None) -> tuple[str, ...]:
         """Return what stays until somebody changes a setting."""
@@ -442,8 +502,19 @@ class CameraSlot:
             said += [analyser.plane_fault, VIEW_OPEN if analyser.is_view_open else ""]
         return tuple(said)
 
+    @property
+    def is_detecting(self) -> bool:
+        """Whether a network's answers are taken, or were as long as there was one."""
+        analyser = self.analyser
+        return analyser is not None and bool(analyser.labels)
+
+    def _is_camera_watched(self, now_s: float) -> bool:
+        """Whether pictures that no detector looks at say if the camera is covered, frozen or moved."""
+        return now_s - self._watched_s <= LONG_GAP_S
+
     def _is_silent(self, now_s: float) -> bool:
         patience_s = SILENT_AFTER_S if self.share == 1.0 else OVERLOADED_SILENT_AFTER_S
+        patience_s = max(patience_s, SILENT_AFTER_ANSWERS * self._answered_within_s)
         return (since_s := self._waits_since_s) is not None and now_s - since_s > patience_s
 
     def _drop_questions(self) -> None:
@@ -456,6 +527,7 @@ class CameraSlot:
         looks, self._looks = self._looks, None
         self._asked.clear()
         self._waits_since_s = None
+        self._answered_within_s = 0.0
         # Nobody looks any more, so nobody can say that nothing happens.
         self._is_quiet, self._looked_s = False, 0.0
         self.share = 1.0
@@ -486,14 +558,40 @@ class CameraSlot:
 
     def _on_frame(self, frame: StreamFrame) -> None:
         shown = self._shown(frame)
-        if self.view_wh is not None:
-            self.ring.write_frame(
-                self._scaler.to_bgra(shown.frame, self.view_wh),
-                pts_s=frame.pts_s,
-                received_s=frame.received_s,
-                captured_at_s=frame.captured_at.timestamp(),
-                epoch=frame.epoch,
-            )
+        try:
+            self._write_picture(shown)
+        finally:
+            # Where there is no memory for what is shown, rules go on and evidence is kept.
+            self._use(frame, shown)
+
+    def _write_picture(self, frame: StreamFrame) -> None:
+        """Show a picture; where memory has no room for one as large as is asked for, in a usual size."""
+        view_wh = self.view_wh
+        if view_wh is None:
+            self.ring.forget_large()
+            return
+        most_wh = self.ring.max_wh if self._has_room else USUAL_WH
+        wh = (min(view_wh[0], most_wh[0]), min(view_wh[1], most_wh[1]))
+        try:
+            self._write_as(frame, wh)
+        except UnavailableError:
+            usual_wh = (min(wh[0], USUAL_WH[0]), min(wh[1], USUAL_WH[1]))
+            if usual_wh == wh:
+                raise
+            self._write_as(frame, usual_wh)
+            self._has_room = False
+
+    def _write_as(self, frame: StreamFrame, wh: tuple[int, int]) -> None:
+        self.ring.write_frame(
+            self._scaler.to_bgra(frame.frame, wh),
+            pts_s=frame.pts_s,
+            received_s=frame.received_s,
+            captured_at_s=frame.captured_at.timestamp(),
+            epoch=frame.epoch,
+        )
+
+    def _use(self, frame: StreamFrame, shown: StreamFrame) -> None:
+        """Keep a picture, and have it looked at."""
         self.look_back.take(shown, is_quiet=self._is_quiet)
         if self.stream.is_reshaped:
             with self._lock:
@@ -507,6 +605,34 @@ class CameraSlot:
         if self._looks is not None and is_due(frame.received_s, self._due_s):
             self._due_s = next_due_s(self._due_s, frame.received_s, self.job.detect_fps * self.share)
             self._guarded(partial(self._consider, frame))
+
+        if self._watches_camera and self._nobody_looks(frame.received_s):
+            self._guarded(partial(self._watch, frame))
+
+    def _nobody_looks(self, now_s: float) -> bool:
+        return self.job.detect_fps <= 0 or self._looks is None or self._is_silent(now_s)
+
+    def _watch(self, frame: StreamFrame) -> None:
+        """Let the rules about the camera itself look: they need a picture, and no detector."""
+        if not is_due(frame.received_s, self._watch_due_s):
+            return
+        self._watch_due_s = next_due_s(self._watch_due_s, frame.received_s, WATCH_PER_S)
+        engine = self._engine
+        rgb, letterbox = self._scaler.to_network_rgb(frame.frame, WATCH_WH if engine is None else engine.input_wh)
+        with self._lock:
+            if self._is_away:
+                return
+            observations = self._guarded(partial(self._watch_camera, frame, rgb, letterbox))
+        self._watched_s = frame.received_s
+        self._tell(observations or (), frame)
+
+    def _watch_camera(self, frame: StreamFrame, rgb: Any, letterbox: Letterbox) -> tuple[Observation, ...]:
+        was_hidden = self._is_hidden
+        analyser = self._analyser_for(letterbox)
+        self._note_run(analyser, frame)
+        observations = analyser.watch_camera(letterbox, frame.pts_s, frame.captured_at, rgb)
+        self._hide_lately(analyser, frame, was_hidden=was_hidden)
+        return observations
 
     def _send_bays(self, frame: StreamFrame) -> None:
         try:
@@ -537,7 +663,7 @@ class CameraSlot:
             rests = self._is_quiet and frame.received_s - self._looked_s < rest_s
             seen = self._hold(frame) if rests else None
         if seen is not None:
-            self._tell(seen, frame)
+            self._tell(seen.observations, frame)
         if not rests:
             self._ask(frame, ATTENTION if self.is_attended else urgency, wanted_per_s)
 
@@ -624,30 +750,39 @@ class CameraSlot:
         frame, engine = asked.frame, self._engine
         if engine is None:
             return None
+        analyser = self._analyser_for(asked.letterbox)
+        boxes = found[0]
+        if asked.detail is not None and len(found) > 1:
+            boxes = merge_detail(boxes, found[1], asked.detail, asked.letterbox)
+        was_hidden = self._is_hidden
+        self._note_run(analyser, frame)
+        seen = analyser.update(boxes, asked.letterbox, frame.pts_s, frame.captured_at, picture=asked.rgb)
+        self._hide_lately(analyser, frame, was_hidden=was_hidden)
+        self._n_detections += len(seen.detections)
+        self._publish(seen.tracks, frame)
+        return seen
+
+    def _analyser_for(self, letterbox: Letterbox) -> CameraAnalyser:
+        """Return the rules; new ones go on from what was learned of the camera's view."""
         if self.analyser is None:
-            job = self.job
+            job, engine = self.job, self._engine
             self.analyser = CameraAnalyser(
                 job.camera_id,
                 job.scene,
                 job.labels,
                 job.tracker,
-                aspect=asked.letterbox.frame_w / asked.letterbox.frame_h,
-                engine_labels=engine.labels,
+                aspect=letterbox.frame_w / letterbox.frame_h,
+                engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
                 wanted_per_s=job.detect_fps,
             )
             if self.view is not None:
                 self.analyser.start_from(self.view)
-        boxes = found[0]
-        if asked.detail is not None and len(found) > 1:
-            boxes = merge_detail(boxes, found[1], asked.detail, asked.letterbox)
-        was_hidden = self._is_hidden
-        self._note_run(self.analyser, frame)
-        seen = self.analyser.update(boxes, asked.letterbox, frame.pts_s, frame.captured_at, picture=asked.rgb)
+        return self.analyser
+
+    def _hide_lately(self, analyser: CameraAnalyser, frame: StreamFrame, *, was_hidden: bool) -> None:
+        """Forget the pictures of before it was noticed that what is private in them lies elsewhere."""
         if self._is_hidden and not was_hidden:
-            self.look_back.drop_since(frame.captured_at.timestamp() - self.analyser.move_is_noticed_within_s)
-        self._n_detections += len(seen.detections)
-        self._publish(seen.tracks, frame)
-        return seen
+            self.look_back.drop_since(frame.captured_at.timestamp() - analyser.move_is_noticed_within_s)
 
     def _note_run(self, analyser: CameraAnalyser, frame: StreamFrame) -> None:
         """Tell the rules of a stream that was opened again since the last look, and of a file that began again."""
@@ -664,9 +799,9 @@ class CameraSlot:
         with self._lock:
             self._publish((), frame)
 
-    def _tell(self, seen: Analysed, frame: StreamFrame) -> None:
+    def _tell(self, observations: Iterable[Observation], frame: StreamFrame) -> None:
         """Send what the rules saw; not under the lock, for a snapshot takes its time."""
-        for observation in seen.observations:
+        for observation in observations:
             self._n_observations += 1
             snapshot = b"" if self._is_hidden else _try_snapshot(observation, frame)
             self._send(Observed(observation=observation, snapshot_jpeg=snapshot))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from core.vision.model import ObservationKind, RuleSetting, Scene
+from core.vision.model import AT_THE_CAMERA, ObservationKind, RuleSetting, Scene
 
 RESTS = "Rests: detection is off in the settings of this camera."
 
@@ -192,9 +192,12 @@ class Tuning:
 
 
 def resting(scene: Scene) -> dict[ObservationKind, str]:
-    """Say of each rule that is on that it rests, for a camera whose detection is off."""
+    """Say of each rule that is on and rests that it does, for a camera whose detection is off.
+
+    Those about the camera itself need a picture and no detector.
+    """
     tuning = Tuning(scene)
-    return {info.kind: RESTS for info in RULES if tuning.is_watched(info.kind)}
+    return {info.kind: RESTS for info in RULES if info.kind not in AT_THE_CAMERA and tuning.is_watched(info.kind)}
 
 
 def without(scene: Scene, kind: ObservationKind) -> Scene:

@@ -126,7 +126,7 @@ class _Worker:
         )
         return Heartbeat(
             streams=tuple(slot.report(now_s) for slot in slots) + failed,
-            inside={slot.job.camera_id: slot.n_inside() for slot in slots if slot.analyser is not None},
+            inside={slot.job.camera_id: slot.n_inside() for slot in slots if slot.is_detecting},
             cpu_percent=self._me.cpu_percent(None),
             memory_mb=self._me.memory_info().rss / 1e6,
         )

@@ -88,7 +88,8 @@ class ClipBar(QWidget):
         self._cameras.clear()
         has_calls = len({clip.occurrence for clip in clips}) > 1
         for clip in clips:
-            self._cameras.addItem(f"{clip.camera_name}, {format_clock(clip.at)}" if has_calls else clip.camera_name)
+            of_call = ", ".join(part for part in (clip.camera_name, clip.title, format_clock(clip.at)) if part)
+            self._cameras.addItem(of_call if has_calls else clip.camera_name)
         usable = [index for index, clip in enumerate(clips) if clip.n_pictures]
         best = next(iter(usable), 0 if clips else -1)
         # Who has chosen keeps that; else a newer call that has a film comes first.

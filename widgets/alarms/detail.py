@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.incidents.model import Alarm, AlarmState, Clip, ClipInfo, Priority
+from core.kernel.errors import ConsoleError, NotPermittedError, UnavailableError
 from core.node.model import Trend
 from widgets.alarms.actions import ACTION_WORDS, Action
 from widgets.alarms.clip_bar import ClipBar
@@ -411,3 +412,12 @@ def _wrapped(role: str, parent: QWidget) -> QLabel:
     if role:
         set_role(label, role)
     return label
+
+
+def why_no_picture(error: ConsoleError) -> str:
+    """Return, for the place where a picture would be, why it is not there, as far as the answer knows."""
+    if isinstance(error, NotPermittedError):
+        return f"You may not see this picture. {error}"
+    if isinstance(error, UnavailableError):
+        return f"The node cannot be asked for the picture now. {error}"
+    return str(error)

@@ -186,6 +186,10 @@ class IncidentBoard(QWidget):
         """Show an incident's picture."""
         self._view.show_picture(incident_id, content)
 
+    def show_no_picture(self, incident_id: str, sentence: str) -> None:
+        """Say why an incident's picture is not shown."""
+        self._view.show_no_picture(incident_id, sentence)
+
     def show_position(self, position: GeoPoint) -> None:
         """Take the place of a new incident from the map."""
         self._form.show_position(position)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.access.model import Role
-from core.incidents.model import Alarm, Incident, Priority
+from core.incidents.model import Alarm, Incident, PictureCall, Priority
 from core.incidents.work import IncidentDetail, Publication, Step, TimelineEntry, Unit, steps_from, timers_of
 from widgets.alarms.detail import CommentField, Snapshot
 from widgets.alarms.order import STATE_WORDS
@@ -101,6 +101,7 @@ class IncidentView(QWidget):
         self._incident: Incident | None = None
         self._publication: Publication | None = None
         self._pictures: tuple[str, ...] = ()
+        self._picture_calls: dict[str, PictureCall | None] = {}
         self._shown_picture = ""
         self._build()
         self._overlay = StateOverlay(self)
@@ -136,6 +137,7 @@ class IncidentView(QWidget):
             self._timeline.show_lines(())
             self._alarms.show_lines(())
             self._pictures, self._shown_picture = (), ""
+            self._say_picture_of(None)
             self._publication = None
             self._picture.show_nothing("No picture")
             self.say("")
@@ -161,6 +163,7 @@ class IncidentView(QWidget):
         self._tabs.setTabText(1, f"Alarms ({len(detail.alarms)})")
         has_others = detail.pictures != self._pictures
         self._pictures = detail.pictures
+        self._picture_calls = dict(zip(detail.pictures, detail.picture_calls, strict=False))
         self._tabs.setTabText(2, f"Pictures ({len(detail.pictures)})")
         self._publication = detail.published
         if detail.pictures and has_others:
@@ -174,6 +177,16 @@ class IncidentView(QWidget):
                 self._picture.show_picture(content)
             else:
                 self._picture.show_nothing("This picture is gone.")
+
+    def show_no_picture(self, incident_id: str, sentence: str) -> None:
+        """Say why a picture is not shown, if it is the one that is wanted."""
+        if incident_id == self._shown_picture:
+            self._picture.show_nothing(sentence)
+
+    @property
+    def picture_words(self) -> str:
+        """Which call the picture shows, as the operator reads it; empty where nobody noted it."""
+        return self._picture_call.text()
 
     @property
     def published(self) -> str:
@@ -287,6 +300,9 @@ class IncidentView(QWidget):
         pictures = QWidget(self)
         column = QVBoxLayout(pictures)
         column.setContentsMargins(0, 0, 0, 0)
+        self._picture_call = _wrapped(pictures, "secondary")
+        self._picture_call.hide()
+        column.addWidget(self._picture_call)
         column.addWidget(self._picture, 1)
         self._next_picture = QPushButton("Next picture", pictures)
         self._next_picture.clicked.connect(self._on_next_picture)
@@ -323,9 +339,15 @@ class IncidentView(QWidget):
 
     def _want_picture(self, incident_id: str) -> None:
         self._shown_picture = incident_id
+        self._say_picture_of(self._picture_calls.get(incident_id))
         self._next_picture.setVisible(len(self._pictures) > 1)
         self._picture.show_nothing("Loading the picture")
         self.picture_requested.emit(incident_id)
+
+    def _say_picture_of(self, call: PictureCall | None) -> None:
+        self._picture_call.setText("" if call is None else f"{call.title}, called {format_clock(call.at)}")
+        self._picture_call.setToolTip("" if call is None else format_instant(call.at))
+        self._picture_call.setVisible(call is not None)
 
     def _on_next_picture(self) -> None:
         if self._pictures:

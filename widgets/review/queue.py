@@ -220,6 +220,13 @@ class ReviewQueue(QWidget):
         self._is_unseen = False
         self._refresh()
 
+    def show_no_picture(self, asked: ReviewItem, sentence: str) -> None:
+        """Say why the picture that was asked for is not shown; as `show_picture`."""
+        if self.current is not None and _seen(self.current) == _seen(asked):
+            self._picture.show_nothing(sentence)
+            self._is_unseen = False
+            self._refresh()
+
     def show_candidates(self, incident_id: str, items: Iterable[ReviewItem]) -> None:
         """Let the operator choose which incident the current one repeats."""
         current = self.current
@@ -518,8 +525,10 @@ class ReviewQueue(QWidget):
         item = self.current
         if item is None:
             return
-        if item.incident.snapshot_path:
+        if item.picture_id:
             self.picture_requested.emit(item)
+        elif item.incident.snapshot_path:
+            self.show_no_picture(item, "No picture of this call: those of the incident show other ones.")
         else:
             self.show_picture(item, b"")
 
@@ -566,9 +575,9 @@ class ReviewQueue(QWidget):
         self._table.setColumnHidden(OUTCOME, em < _WITH_OUTCOME_EM or self.wanted.waiting is Waiting.WAITING)
 
 
-def _seen(item: ReviewItem) -> tuple[str, str, str]:
-    """Return what an answer is given to: the incident, the rule it is named after and the picture it shows."""
-    return item.incident.incident_id, item.incident.kind, item.incident.snapshot_path
+def _seen(item: ReviewItem) -> tuple[str, str, str, str]:
+    """Return what an answer is given to: the incident, the rule it is named after and the picture of that."""
+    return item.incident.incident_id, item.incident.kind, item.picture_id, item.incident.snapshot_path
 
 
 def _facts_of(item: ReviewItem) -> str:

@@ -25,6 +25,9 @@ from widgets.video.fragments import Fragments
 SMALL_PX = 400
 """Below this width a picture has room for vehicles, numbers and counts, not for names."""
 
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO} "
+"""Stands before a count of a day of which something is missing."""
+
 _SCENE_OPACITY = 0.6
 _PLATE_ALPHA = 190
 _PIECE_PX = 32
@@ -112,6 +115,7 @@ class OverlayPainter:
         picture: QRectF,
         room: QRectF,
         *,
+        gaps: Mapping[str, int] | None = None,
         is_selected: bool = False,
     ) -> None:
         """Paint zones, lanes, counting lines with their live counts, and their names where there is room.
@@ -124,6 +128,7 @@ class OverlayPainter:
             counts: Key of line or zone -> direction -> number.
             picture: Where the whole picture lies.
             room: The part of the widget that can be seen.
+            gaps: Key of line -> minutes that are missing in its counts: they are the least that there were.
             is_selected: The operator looks at this tile.
         """
         if not has_drawing(scene):
@@ -134,9 +139,11 @@ class OverlayPainter:
             self._cut(self._draw_shapes(scene, picture, seen), seen)
             self._names_key = ()
         # Counts change many times a second, what they stand on does not.
-        if (counts, is_selected) != self._names_key:
-            self._names_key = (counts, is_selected)
-            self._names = self._place_names(scene, counts, picture, picture.intersected(room), is_selected=is_selected)
+        short = frozenset(gaps or ())
+        if (counts, short, is_selected) != self._names_key:
+            self._names_key = (counts, short, is_selected)
+            seen = picture.intersected(room)
+            self._names = self._place_names(scene, counts, short, picture, seen, is_selected=is_selected)
         self._shapes.paint(painter, 0, len(self._shapes.values), self._layer)
         for at, piece in self._names:
             painter.drawPixmap(at, piece)
@@ -171,6 +178,7 @@ class OverlayPainter:
         self,
         scene: Scene,
         counts: Mapping[str, Mapping[str, int]],
+        short: frozenset[str],
         picture: QRectF,
         seen: QRectF,
         *,
@@ -186,11 +194,12 @@ class OverlayPainter:
         for line in scene.lines:
             middle = QLineF(_on(picture, line.start), _on(picture, line.end)).pointAt(0.5)
             figures = counts.get(line.key, {})
-            texts = [_figures_text(line, figures)]
+            least = AT_LEAST if line.key in short else ""
+            texts = [_figures_text(line, figures, least)]
             if has_names:
                 texts.insert(0, f"{line.name}  {texts[0]}".rstrip())
             if seen.width() >= SMALL_PX:
-                texts.insert(0, _line_text(line, figures))
+                texts.insert(0, _line_text(line, figures, least))
             fitting = (text for text in texts if text and self._plate_width(text, seen) <= seen.width())
             found.append(self._place_plate(next(fitting, ""), middle, seen))
         for zone in scene.zones if has_names else ():
@@ -308,16 +317,22 @@ def has_drawing(scene: Scene) -> bool:
     return bool(scene.zones or scene.lines or scene.lanes or scene.masks)
 
 
-def _line_text(line: CountLine, counts: Mapping[str, int]) -> str:
+def gap_sentence(line: CountLine, n_minutes: int) -> str:
+    """Return why the counts of a line are the least that there were."""
+    minutes = "1 minute is" if n_minutes == 1 else f"{n_minutes:,} minutes are"
+    return f"{line.name}: {minutes} missing or incomplete since midnight, so its counts are the least that there were."
+
+
+def _line_text(line: CountLine, counts: Mapping[str, int], least: str) -> str:
     ways = (line.forward_name, line.backward_name)
     names = (counted_under(way, label) for label in ("", PERSON) for way in ways)
-    return "  ".join([line.name, *(f"{name} {counts[name]}" for name in names if name in counts)])
+    return "  ".join([line.name, *(f"{name} {least}{counts[name]}" for name in names if name in counts)])
 
 
-def _figures_text(line: CountLine, counts: Mapping[str, int]) -> str:
+def _figures_text(line: CountLine, counts: Mapping[str, int], least: str) -> str:
     ways = (line.forward_name, line.backward_name)
-    vehicles = " / ".join(str(counts[way]) for way in ways if way in counts)
-    people = " / ".join(str(counts[name]) for way in ways if (name := counted_under(way, PERSON)) in counts)
+    vehicles = " / ".join(f"{least}{counts[way]}" for way in ways if way in counts)
+    people = " / ".join(f"{least}{counts[name]}" for way in ways if (name := counted_under(way, PERSON)) in counts)
     return "  ".join(text for text in (vehicles, people and f"{people} people") if text)
 
 

@@ -40,7 +40,7 @@ from widgets.video.boxes import Boxed, BoxRoom
 from widgets.video.face import Standing, TileFace
 from widgets.video.model import DrawnTrack, Picture
 from widgets.video.note import draw_note, n_lines_for
-from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, has_drawing
+from widgets.video.overlay import SMALL_PX, OverlayPainter, Shown, gap_sentence, has_drawing
 from widgets.video.status import PictureLook, TileStatus, describe_tile, stale_after_s
 from widgets.video.strip import StripPainter, StripText, strip_height
 from widgets.video.telemetry import TelemetryTape, on_picture, paint_telemetry
@@ -126,6 +126,7 @@ class VideoTile(QWidget):
         self._shown_s = 0.0
         self._since_at: datetime | None = None
         self._counts: Mapping[str, Mapping[str, int]] = {}
+        self._gaps: Mapping[str, int] = {}
         self._telemetry: TelemetryTape | None = None
         self._status = EMPTY
         self._status_s = 0.0
@@ -206,7 +207,7 @@ class VideoTile(QWidget):
             self.note_shown()
             self._report = self._since_at = None
             self._zoom = WHOLE
-            self._counts = {}
+            self._counts, self._gaps = {}, {}
             self._telemetry = None
             self._alarm = None
         self._strip = None
@@ -245,10 +246,16 @@ class VideoTile(QWidget):
             self.setToolTip(self.tip())
         self.refresh_status(is_forced=said != self._faults())
 
-    def show_counts(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Show counts by key of line or zone, then by direction."""
-        if counts != self._counts:
-            self._counts = dict(counts)
+    def show_counts(self, counts: Mapping[str, Mapping[str, int]], gaps: Mapping[str, int] | None = None) -> None:
+        """Show counts by key of line or zone, then by direction.
+
+        Args:
+            counts: Of lines since midnight, of zones now.
+            gaps: Minutes since midnight that are missing in a line's counts, by its key.
+        """
+        gaps = gaps or {}
+        if counts != self._counts or gaps != self._gaps:
+            self._counts, self._gaps = dict(counts), dict(gaps)
             self.repaint_soon()
 
     def show_telemetry(self, tape: TelemetryTape | None) -> None:
@@ -482,7 +489,9 @@ class VideoTile(QWidget):
         is_away = self._report is not None and self._report.is_away
         if shown.zones and not is_away:
             room = QRectF(self._place)
-            overlay.paint_scene(painter, camera.scene, self._counts, picture, room, is_selected=self._is_selected)
+            overlay.paint_scene(
+                painter, camera.scene, self._counts, picture, room, gaps=self._gaps, is_selected=self._is_selected
+            )
         if shown.trails:
             overlay.paint_trails(painter, self.face.trails.path(shown.hidden_labels), picture)
 
@@ -848,6 +857,9 @@ class VideoTile(QWidget):
         if report.detect_fps_wanted:
             lines.append(f"Detects {report.detect_fps:.3g} of {report.detect_fps_wanted:.3g} pictures/s")
         lines += [text for text in (report.detection_reason, f"{report.reason} {report.hint}".strip()) if text]
+        lines += [
+            gap_sentence(line, self._gaps[line.key]) for line in self._camera.scene.lines if line.key in self._gaps
+        ]
         return "\n".join(lines)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -140,7 +140,7 @@ class VideoWall(QWidget):
         self._cameras: dict[str, Camera] = {}
         self._reports: dict[str, _Told] = {}
         self._alarms: dict[str, AlarmMark] = {}
-        self._counts: dict[str, Mapping[str, Mapping[str, int]]] = {}
+        self._counts: dict[str, tuple[Mapping[str, Mapping[str, int]], Mapping[str, int]]] = {}
         self._tapes: Mapping[str, TelemetryTape] = {}
         self._layout = WallLayout()
         self._selected = 0
@@ -284,12 +284,14 @@ class VideoWall(QWidget):
         if face is not None:
             face.take_tracks(tracks)
 
-    def show_counts(self, camera_id: str, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Show counts of a camera: key of line or zone -> direction -> number."""
-        self._counts[camera_id] = counts
+    def show_counts(
+        self, camera_id: str, counts: Mapping[str, Mapping[str, int]], gaps: Mapping[str, int] | None = None
+    ) -> None:
+        """Show counts of a camera: key of line or zone -> direction -> number; and key of line -> minutes missing."""
+        self._counts[camera_id] = counts, gaps or {}
         tile = self._by_camera.get(camera_id)
         if tile is not None:
-            tile.show_counts(counts)
+            tile.show_counts(counts, gaps)
 
     def show_telemetry(self, tapes: Mapping[str, TelemetryTape]) -> None:
         """Write onto the pictures of these cameras, by id, what their drones said."""
@@ -832,7 +834,7 @@ class VideoWall(QWidget):
         told = self._reports.get(camera.camera_id)
         if told is not None:
             tile.show_report(told.report, age_s=self._clock.monotonic() - told.at_s)
-        tile.show_counts(self._counts.get(camera.camera_id, {}))
+        tile.show_counts(*self._counts.get(camera.camera_id, ({}, {})))
         tile.show_telemetry(self._tapes.get(camera.camera_id))
         tile.show_alarm(self._alarms.get(camera.camera_id))
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, QSize
 
+from core.media.ring import MAX_PICTURE_WH
+
 MAX_FACTOR = 12.0
 STEP = 1.25
 """One notch of a wheel."""
-
-MAX_PICTURE_WH = (1920, 1080)
-"""Larger pictures do not fit a ring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -380,11 +380,11 @@ def test_the_picture_of_the_former_name_does_not_come_under_the_new_one(room, qt
     queue = panel.findChild(ReviewQueue)
     queue.show_role(Role.OPERATOR)
     shown = replace(stopped_vehicle(), snapshot_path="a.jpg")
-    queue.show_page(ReviewFilter(), "", ReviewPage(items=(ReviewItem(incident=shown),)))
+    queue.show_page(ReviewFilter(), "", ReviewPage(items=(ReviewItem(incident=shown, picture_id="I1"),)))
     qtbot.waitUntil(lambda: room.arguments_of("incidents.snapshot") == [{"incident_id": "I1"}])
 
     crash = replace(shown, kind="collision", snapshot_path="b.jpg", version=2)
-    queue.show_reviews([ReviewItem(incident=crash)])
+    queue.show_reviews([ReviewItem(incident=crash, picture_id="I1")])
     room.answer("incidents.snapshot", b"")
     queue.decide(Outcome.TRUE)
     assert room.arguments_of("review.decide") == []

@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLineEdit, QListWidget, QVBoxLayout, QWidget
 
 from core.access.model import Colleague, Role
-from core.incidents.model import Incident, IncidentStatus, Priority, SourceKind
+from core.incidents.model import Incident, IncidentStatus, PictureCall, Priority, SourceKind
 from core.incidents.work import (
     PUBLISHED_FOR,
     Disposition,
@@ -330,6 +330,26 @@ def test_the_picture_of_a_call_that_joins_is_shown_and_the_one_before_is_the_nex
     QTest.mouseClick(board._view._next_picture, Qt.MouseButton.LeftButton)
 
     assert wanted == ["I", "I", "before"]
+
+
+def test_each_picture_says_which_call_it_shows(board, show, clock):
+    crash = PictureCall(kind="collision", title="Collision in Lane A", occurrence="o2", at=clock.now())
+    show(incident("I"))
+
+    board.show_detail(IncidentDetail(incident=incident("I"), pictures=("I", "before"), picture_calls=(crash, None)))
+    assert board.view.picture_words == f"Collision in Lane A, called {format_clock(clock.now())}"
+
+    QTest.mouseClick(board._view._next_picture, Qt.MouseButton.LeftButton)
+    assert board.view.picture_words == ""
+
+
+def test_a_picture_that_is_refused_says_why(board, show):
+    show(incident("I"))
+    board.show_detail(IncidentDetail(incident=incident("I"), pictures=("I",)))
+
+    board.show_no_picture("I", "The picture a.jpg is not there any more.")
+
+    assert board._view._picture.accessibleName() == "The picture a.jpg is not there any more."
 
 
 def test_a_late_incident_says_so_in_the_list_and_above_it(board, show, clock):

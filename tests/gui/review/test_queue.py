@@ -19,6 +19,8 @@ from core.incidents.review import (
     Waiting,
 )
 from core.kernel.clock import FakeClock
+from core.kernel.errors import BadInputError, NotPermittedError, UnavailableError
+from widgets.alarms.detail import why_no_picture
 from widgets.base.state_overlay import PanelState
 from widgets.review.queue import KEPT_ROWS, ReviewQueue
 
@@ -37,7 +39,7 @@ def make_item(number, **changes):
         began_at=NOW - timedelta(minutes=number),
         snapshot_path="a.jpg",
     )
-    return ReviewItem(**{"incident": incident, "confidence": 0.8} | changes)
+    return ReviewItem(**{"incident": incident, "confidence": 0.8, "picture_id": incident.incident_id} | changes)
 
 
 def page_of(*numbers, has_more=False, n_matching=None):
@@ -249,9 +251,33 @@ def test_a_picture_that_was_asked_for_under_the_former_name_is_not_shown_under_t
     assert not queue._answers[Outcome.TRUE].isEnabled()
 
 
+def test_a_picture_of_another_call_does_not_stand_for_what_is_asked(queue, decided, looked_at, qtbot):
+    bare = replace(become_a_collision(0), picture_id="")
+
+    queue.show_newest(ReviewFilter(), ReviewPage(items=(bare,)))
+
+    qtbot.waitUntil(lambda: queue._picture.accessibleName().startswith("No picture of this call"))
+    press(qtbot, queue, Qt.Key.Key_T)
+    assert decided == [("9000", Outcome.TRUE, 0, "")]
+
+
+@pytest.mark.parametrize(
+    ("error", "begin"),
+    [
+        (NotPermittedError("Sign in first."), "You may not see this picture."),
+        (UnavailableError("The node does not answer."), "The node cannot be asked for the picture now."),
+        (BadInputError("The picture a.jpg is not there any more."), "The picture a.jpg is not there any more."),
+    ],
+)
+def test_a_picture_that_is_refused_says_why(queue, error, begin):
+    queue.show_no_picture(queue.current, why_no_picture(error))
+
+    assert queue._picture.accessibleName().startswith(begin)
+
+
 def test_what_has_no_picture_under_its_new_name_is_answered_once_that_is_said(queue, decided, looked_at, qtbot):
     bare = become_a_collision(0)
-    bare = replace(bare, incident=replace(bare.incident, snapshot_path=""))
+    bare = replace(bare, picture_id="", incident=replace(bare.incident, snapshot_path=""))
 
     queue.show_newest(ReviewFilter(), ReviewPage(items=(bare,)))
     qtbot.waitUntil(lambda: queue._picture.accessibleName() == "This incident has no picture.")

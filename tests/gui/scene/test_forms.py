@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QLabel, QListWidget, QScrollArea, QWidget
 
 from core.vision.classes import labels_for_rules
-from core.vision.model import DEFAULT_LABELS, Lane, ObservationKind, RuleSetting, Scene, Zone
+from core.vision.model import AT_THE_CAMERA, DEFAULT_LABELS, Lane, ObservationKind, RuleSetting, Scene, Zone
 from core.vision.rules import SceneRules
 from core.vision.tuning import RESTS, RULES, Tuning
 from tests.gui.scene.conftest import GATE, RING, SQUARE
@@ -163,7 +163,7 @@ def test_a_rule_of_which_the_model_knows_too_little_says_so_where_it_is_switched
     assert said() == []
 
 
-def test_every_rule_that_is_on_says_that_it_rests_where_detection_is_off(desk):
+def test_every_rule_that_needs_a_detector_says_that_it_rests_where_detection_is_off(desk):
     desk.editor.side.show_tab("Rules")
 
     def said():
@@ -175,7 +175,8 @@ def test_every_rule_that_is_on_says_that_it_rests_where_detection_is_off(desk):
     desk.editor.show_cameras((off, GATE))
 
     assert on == []
-    assert said() == [RESTS] * sum(Tuning(RING.scene).is_watched(info.kind) for info in RULES)
+    resting = [info for info in RULES if info.kind not in AT_THE_CAMERA and Tuning(RING.scene).is_watched(info.kind)]
+    assert said() == [RESTS] * len(resting)
 
     desk.editor.show_cameras((replace(off, detect_fps=5.0, version=off.version + 1), GATE))
 

@@ -79,6 +79,23 @@ def test_a_small_picture_shows_the_counts_of_its_lines_and_no_names(qapp):
     assert Canvas(224).show_scene() == {"12 / 7"}
 
 
+def test_counts_of_a_day_of_which_minutes_are_missing_are_shown_as_the_least(qapp):
+    people = {"line": COUNTS["line"] | {"forward (people)": 4}}
+
+    assert Canvas(224).show_scene(people, gaps={"line": 3}) == {"\u2265 12 / \u2265 7  \u2265 4 people"}
+    assert "Bridge deck  forward \u2265 12  backward \u2265 7" in Canvas(900).show_scene(gaps={"line": 3})
+
+
+def test_the_mark_of_missing_minutes_comes_and_goes_with_them(qapp):
+    canvas = Canvas(224)
+
+    assert [canvas.show_scene(gaps=gaps) for gaps in ({}, {"line": 1}, {"other": 1})] == [
+        {"12 / 7"},
+        {"\u2265 12 / \u2265 7"},
+        {"12 / 7"},
+    ]
+
+
 def test_a_small_picture_shows_names_once_it_is_selected(qapp):
     texts = Canvas(336).show_scene(is_selected=True)
 

@@ -62,7 +62,7 @@ def test_the_picture_never_leaves_the_tile():
 def test_a_nearer_look_wants_a_larger_picture_up_to_what_a_ring_holds():
     assert wanted_size(QSize(400, 200), WHOLE) == QSize(400, 200)
     assert wanted_size(QSize(400, 200), Zoom(factor=2.0)) == QSize(800, 400)
-    assert wanted_size(QSize(400, 200), Zoom(factor=12.0)) == QSize(1920, 960)
+    assert wanted_size(QSize(400, 200), Zoom(factor=12.0)) == QSize(3840, 1920)
 
 
 def test_the_wheel_asks_the_camera_for_its_main_stream(room, qtbot):

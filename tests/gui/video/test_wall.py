@@ -210,6 +210,19 @@ def test_counts_stand_beside_their_line(room):
     assert room.picture("c0") != before
 
 
+def test_a_tile_says_how_many_minutes_are_missing_in_the_counts_beside_its_line(room):
+    room.live("c0")
+    counts = {"stop": {"forward": 128, "backward": 97}}
+    room.wall.show_counts("c0", counts)
+    before, tip_before = room.picture("c0"), room.tile("c0").tip()
+
+    room.wall.show_counts("c0", counts, {"stop": 14})
+
+    assert room.picture("c0") != before
+    assert "missing" not in tip_before
+    assert "14 minutes are missing or incomplete since midnight" in room.tile("c0").tip()
+
+
 @pytest.mark.parametrize("theme", [DARK, DAY], ids=["dark", "day"])
 def test_an_alarm_frames_its_tile_in_a_hue_that_stands_out_on_black(room, qapp, theme):
     apply_theme(qapp, theme, base_px=16)
@@ -736,8 +749,10 @@ SENTENCES = [
     slot.SILENT_DETECTOR,
     slot.UNDERSAMPLED,
     slot.OFF,
-    slot.OFF_PRIVATE,
+    f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}",
     slot.RARE,
+    slot.SLOW.format(seconds=2.6),
+    slot.SLOW_RARE.format(seconds=5),
     slot.BROKEN.format(n=9),
     *slot.BLIND.values(),
     OTHER_CLASSES.format(model="sea", known="boat, buoy", wanted="car, bus"),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import delete
 
 from core.access import audit
 from core.cameras.model import Camera, CameraChanged, SceneVersion
@@ -62,6 +63,35 @@ def test_every_changed_scene_becomes_a_version_with_author_time_and_note(room: R
     )
     assert [(v.number, v.note) for v in listed] == [(2, "lanes"), (1, "first zone")]
     assert room.run(room.cameras.scene_of_version(camera.camera_id, 1)) == Scene(zones=(ZONE,))
+
+
+def test_of_a_line_it_is_known_since_when_it_has_been_drawn_if_that_is_not_long_ago(room: Room) -> None:
+    line = FULL.lines[0]
+    old, changed = add(room, FULL), add(room, FULL)
+    room.clock.advance(seconds=60)
+    midnight = room.clock.now()
+    room.clock.advance(seconds=60)
+    changed = save(room, changed, replace(FULL, lines=(line, replace(line, key="second"))))
+    second_at = room.clock.now()
+    room.clock.advance(seconds=60)
+    changed = save(room, changed, replace(FULL, lines=(replace(line, name="Renamed"), replace(line, key="second"))))
+    fresh = add(room, FULL)
+
+    assert room.run(room.cameras.lines_drawn_since(midnight)) == {
+        changed.camera_id: {"second": second_at},
+        fresh.camera_id: {"line": room.clock.now()},
+    }
+    assert old.camera_id not in room.run(room.cameras.lines_drawn_since(midnight))
+
+
+def test_lines_from_before_versions_were_kept_were_not_drawn_with_the_first_change(room: Room) -> None:
+    camera = add(room, FULL)
+    midnight = room.clock.now()
+    room.clock.advance(seconds=60)
+    room.run(room.store.write(lambda session: session.execute(delete(SceneVersionRow)).rowcount))
+    save(room, camera, replace(FULL, zones=()))
+
+    assert room.run(room.cameras.lines_drawn_since(midnight)) == {camera.camera_id: {}}
 
 
 def test_saving_what_is_there_already_adds_no_version(room: Room) -> None:

@@ -185,6 +185,16 @@ class AlarmLife(RuleBasedStateMachine):
     def a_deadline_comes(self, timer) -> None:
         self.happens(timer(at=self.at))
 
+    @rule(timer=st.sampled_from([events.Realarmed, events.ShelvingExpired, events.ServiceExpired, events.Unsuppressed]))
+    def a_deadline_comes_in_a_closed_incident(self, timer) -> None:
+        number = next(self.numbers)
+        before = self.alarm
+        self.happens(timer(at=self.at, occurrence=f"o{number}", incident_id=f"i{number}"))
+        if self.alarm is not None and self.alarm.occurrence == f"o{number}":
+            self.occurrences.append(self.alarm.occurrence)
+            assert before is not None
+            assert (self.alarm.is_calling, self.alarm.n_calls) == (True, 1)
+
     @rule(level=st.integers(1, 4))
     def escalates(self, level: int) -> None:
         self.happens(events.Escalated(at=self.at, level=level))

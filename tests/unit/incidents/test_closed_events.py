@@ -1,12 +1,20 @@
 """What comes to an event that an operator has closed: a new call is work again, what only goes on is not."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 
 from core.incidents.dispatch import DispatchService
-from core.incidents.model import Alarm, AlarmState, Incident, IncidentStatus, Snapshot
+from core.incidents.handling import Meant
+from core.incidents.model import Alarm, AlarmState, Incident, IncidentChanged, IncidentStatus, Priority, Snapshot
+from core.incidents.rules.book import shipped_book
+from core.incidents.suppression import PlannedWorks, Source
+from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.incidents.work import Disposition, Step, StepOrder
 from core.vision.model import ObservationKind, Phase
-from tests.fixtures.room import OLGA, Room, make_condition
+from tests.fixtures.alarm_life import assert_journal_gives_the_tables
+from tests.fixtures.room import OLGA, SUSI, Room, make_condition
 from tests.unit.incidents.test_same_event import sighting, take
 
 K = ObservationKind
@@ -114,6 +122,22 @@ def test_of_an_open_and_a_closed_event_the_open_one_takes_the_call(room: Room) -
     assert between.incident_id == left.incident_id != right.incident_id
 
 
+def test_what_comes_back_joins_an_open_event_there_before_its_own_closed_one(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+    close(room, stands)
+    room.clock.advance(seconds=100)
+    crash = take(room, sighting(room, K.COLLISION))
+    assert crash.incident_id != stands.incident_id
+    room.clock.advance(seconds=20)
+
+    assert take(room, sighting(room, K.STOPPED_VEHICLE)) is None
+    take(room, sighting(room, K.COLLISION, Phase.END))
+
+    again = next(one for one in room.run(room.incidents.open_alarms()) if one.alarm_id == stands.alarm_id)
+    assert (again.state, again.incident_id) == (AlarmState.UNACKNOWLEDGED, crash.incident_id)
+
+
 @pytest.mark.parametrize(
     ("kind", "disposition"),
     [(K.CONGESTION, Disposition.NO_ACTION), (K.VEHICLE_IN_ZONE, Disposition.FALSE_ALARM)],
@@ -182,3 +206,120 @@ def test_what_was_attached_counts_to_the_incident_that_it_was_attached_to(room: 
     anew = room.run(room.incidents.raise_condition(make_condition()))
     assert anew.occurrence != first.occurrence
     assert incident_of(room, anew).status is IncidentStatus.NEW
+
+
+def put_aside(room: Room, alarm: Alarm) -> None:
+    """Shelve it for a minute."""
+    meant = Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+    room.run(room.handling.shelve(OLGA, meant, for_s=60, reason=SHELVE_REASONS[0]))
+
+
+def take_out(room: Room, alarm: Alarm) -> None:
+    """Take it out of service for a minute."""
+    meant = Meant(alarm_id=alarm.alarm_id, occurrence=alarm.occurrence, version=alarm.version)
+    until = room.clock.now() + timedelta(seconds=60)
+    room.run(room.handling.set_out_of_service(SUSI, meant, reason="works", until=until))
+
+
+def announce_works(room: Room, alarm: Alarm) -> None:
+    """Let works of a minute hold it."""
+    works = PlannedWorks(
+        works_id="",
+        title="Works",
+        sources=frozenset({Source(kind=alarm.source_kind, source_id=alarm.source_id)}),
+        since=room.clock.now(),
+        until=room.clock.now() + timedelta(seconds=60),
+        by="susi",
+        reason="lines",
+    )
+    room.run(room.handling.plan_works(SUSI, works))
+    room.pass_time(1)
+
+
+def acknowledge(room: Room, alarm: Alarm) -> None:
+    """Let its rule call again after a while."""
+    rules = room.tunings
+    rules.replace({**shipped_book().tunings, "congestion": AlarmTuning(realarm_s={Priority.MEDIUM: 90.0})})
+    room.run(
+        room.incidents.acknowledge(OLGA, alarm.alarm_id, occurrence=alarm.occurrence, expect_version=alarm.version)
+    )
+
+
+@pytest.mark.parametrize("hold", [put_aside, take_out, announce_works, acknowledge])
+def test_what_time_lets_call_anew_in_a_closed_incident_is_an_open_one(
+    room: Room, hold: Callable[[Room, Alarm], None]
+) -> None:
+    first = room.run(room.incidents.raise_condition(make_condition()))
+    hold(room, first)
+    close(room, first)
+
+    for _ in range(3):
+        room.pass_time(60)
+
+    (again,) = room.run(room.incidents.open_alarms())
+    assert (again.alarm_id, again.state, again.n_calls) == (first.alarm_id, AlarmState.UNACKNOWLEDGED, 1)
+    assert again.occurrence != first.occurrence
+    opened, closed = incident_of(room, again), incident_of(room, first)
+    assert (opened.status, opened.title, opened.ended_at) == (IncidentStatus.NEW, first.title, None)
+    assert closed.status is IncidentStatus.CLOSED
+    assert closed.ended_at is not None
+    told = [event.incident for event in room.events if isinstance(event, IncidentChanged)]
+    assert opened in told
+    assert closed in told
+    assert_journal_gives_the_tables(room)
+
+
+@pytest.mark.parametrize("hold", [put_aside, take_out, announce_works, acknowledge])
+def test_what_time_lets_call_anew_keeps_an_open_incident(room: Room, hold: Callable[[Room, Alarm], None]) -> None:
+    first = room.run(room.incidents.raise_condition(make_condition()))
+    hold(room, first)
+
+    for _ in range(3):
+        room.pass_time(60)
+
+    (again,) = room.run(room.incidents.open_alarms())
+    assert (again.state, again.n_calls) == (AlarmState.UNACKNOWLEDGED, 2)
+    assert (again.occurrence, again.incident_id) == (first.occurrence, first.incident_id)
+
+
+def test_what_grows_more_urgent_in_a_closed_incident_is_an_open_one(room: Room) -> None:
+    first = room.run(room.incidents.raise_condition(make_condition()))
+    close(room, first)
+    room.clock.advance(seconds=60)
+
+    worse = room.run(room.incidents.raise_condition(make_condition(priority=Priority.HIGH, title="Long congestion")))
+
+    assert (worse.alarm_id, worse.state, worse.n_calls) == (first.alarm_id, AlarmState.UNACKNOWLEDGED, 1)
+    opened, closed = incident_of(room, worse), incident_of(room, first)
+    assert (opened.status, opened.title, opened.priority) == (IncidentStatus.NEW, "Long congestion", Priority.HIGH)
+    assert (closed.status, closed.title, closed.ended_at) == (IncidentStatus.CLOSED, first.title, room.clock.now())
+    assert_journal_gives_the_tables(room)
+
+
+def test_what_comes_of_a_call_that_left_a_closed_incident_joins_its_open_one(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    put_aside(room, stands)
+    close(room, stands)
+    room.pass_time(61)
+    (again,) = room.run(room.incidents.open_alarms())
+    room.clock.advance(seconds=300)
+
+    assert take(room, sighting(room, K.CONGESTION)) is None
+
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+    assert {one.incident_id for one in room.run(room.incidents.open_alarms())} == {again.incident_id}
+
+
+def test_who_stands_behind_a_call_that_left_a_closed_incident_calls_after_it(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    room.clock.advance(seconds=30)
+    assert take(room, sighting(room, K.CONGESTION)) is None
+    put_aside(room, stands)
+    close(room, stands)
+    room.pass_time(61)
+
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+
+    (again,) = [one for one in room.run(room.incidents.open_alarms()) if one.alarm_id == stands.alarm_id]
+    (jam,) = [one for one in room.run(room.incidents.open_alarms()) if one.kind == "congestion"]
+    assert jam.incident_id == again.incident_id != stands.incident_id

@@ -103,6 +103,23 @@ def test_what_was_written_by_hand_ends_once_it_is_resolved_wherever_it_was_seen(
     assert take(incident.incident_id, Step.RESOLVE).ended_at == room.clock.now()
 
 
+def test_what_was_written_by_hand_lasts_again_once_it_is_opened_again(room, dispatch, take):
+    incident = by_hand(room, dispatch, camera_id="ring-north")
+    take(incident.incident_id, Step.ASSIGN, operator="olga")
+    take(incident.incident_id, Step.RESOLVE)
+
+    assert take(incident.incident_id, Step.REOPEN, comment="It still lies there.").ended_at is None
+
+
+def test_what_a_rule_saw_and_is_over_stays_over_when_it_is_opened_again(room, dispatch, take):
+    alarm = raise_one(room)
+    take(alarm.incident_id, Step.ASSIGN, operator="olga")
+    room.run(room.incidents.return_condition(alarm.condition_key))
+    take(alarm.incident_id, Step.RESOLVE)
+
+    assert take(alarm.incident_id, Step.REOPEN, comment="Look at it again.").ended_at == room.clock.now()
+
+
 def test_what_a_rule_saw_goes_on_after_it_is_resolved_until_its_alarm_returns(room, dispatch, take):
     alarm = raise_one(room)
     take(alarm.incident_id, Step.ASSIGN, operator="olga")

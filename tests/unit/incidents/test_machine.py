@@ -86,6 +86,15 @@ def test_a_condition_that_comes_back_soon_to_a_closed_incident_is_a_new_occurren
     assert (alarm.alarm_id, alarm.raised_at) == ("alarm-first", again.at)
 
 
+def test_a_condition_that_grows_more_urgent_in_a_closed_incident_is_a_new_occurrence() -> None:
+    worse = replace(raised(priority=Priority.CRITICAL, occurrence="second"), is_incident_closed=True)
+
+    alarm = alarm_after(*ACKED, worse)
+
+    assert (alarm.occurrence, alarm.incident_id, alarm.n_calls) == ("second", "incident-second", 1)
+    assert (alarm.state, alarm.priority) == (AlarmState.UNACKNOWLEDGED, Priority.CRITICAL)
+
+
 def test_a_condition_that_comes_back_late_is_a_new_occurrence_with_its_own_incident() -> None:
     alarm = alarm_after(*RTNUN, raised(T0 + timedelta(seconds=301), occurrence="second"))
 

@@ -4,9 +4,10 @@ import pytest
 
 from core.incidents.dispatch import DispatchService
 from core.incidents.model import Alarm, Snapshot
+from core.incidents.review import ReviewFilter, ReviewService
 from core.kernel.errors import BadInputError
 from core.vision.model import Observation, ObservationKind, Phase
-from tests.fixtures.room import Room
+from tests.fixtures.room import OLGA, Room
 from tests.unit.incidents.test_same_event import sighting
 from tests.unit.incidents.test_same_event import take as take_without
 
@@ -86,3 +87,55 @@ def test_a_try_after_the_stored_one_leaves_every_picture_alone(room: Room, kind:
 def test_a_picture_that_is_not_there_is_a_sentence(room: Room) -> None:
     with pytest.raises(BadInputError, match="no such incident"):
         room.run(room.incidents.snapshot_bytes("nothing"))
+
+
+def picture_calls(room: Room, alarm: Alarm) -> list[tuple[str, str]]:
+    dispatch = DispatchService(room.store, room.bus, room.clock, evidence=room.folder / "evidence")
+    detail = room.run(dispatch.detail(alarm.incident_id))
+    assert len(detail.picture_calls) == len(detail.pictures)
+    return [(call.kind, call.occurrence) for call in detail.picture_calls if call is not None]
+
+
+def picture_to_review(room: Room, alarm: Alarm) -> bytes:
+    (item,) = room.run(ReviewService(room.store, room.bus, room.clock).page(OLGA, ReviewFilter())).items
+    assert item.incident.incident_id == alarm.incident_id
+    return room.run(room.incidents.snapshot_bytes(item.picture_id)) if item.picture_id else b""
+
+
+def test_each_picture_says_which_call_it_shows(room: Room) -> None:
+    first = take(room, sighting(room, K.WRONG_WAY), b"BEFORE")
+    room.clock.advance(seconds=40)
+
+    crash = take(room, sighting(room, K.COLLISION), b"THE CRASH")
+
+    assert picture_calls(room, crash) == [("collision", crash.occurrence), ("wrong_way", first.occurrence)]
+
+
+def test_a_call_without_a_picture_is_not_reviewed_by_the_picture_of_the_former_one(room: Room) -> None:
+    take(room, sighting(room, K.STOPPED_VEHICLE), b"BEFORE")
+    room.clock.advance(seconds=40)
+
+    crash = take_without(room, sighting(room, K.COLLISION))
+
+    assert pictures(room, crash) == [b"BEFORE"]
+    assert picture_to_review(room, crash) == b""
+
+
+def test_what_is_reviewed_is_shown_by_its_own_call_where_another_one_came_after_it(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE), b"WHO STANDS")
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END), b"")
+
+    lost = take(room, sighting(room, K.OBJECT_LEFT), b"WHAT IT LOST")
+
+    assert lost.priority == stands.priority
+    assert pictures(room, stands) == [b"WHAT IT LOST", b"WHO STANDS"]
+    assert picture_to_review(room, stands) == b"WHO STANDS"
+
+
+def test_a_picture_whose_file_is_gone_says_so(room: Room) -> None:
+    crash = take(room, sighting(room, K.COLLISION), b"THE CRASH")
+    for file in (room.folder / "evidence").rglob("*.jpg"):
+        file.unlink()
+
+    with pytest.raises(BadInputError, match="is not there any more"):
+        room.run(room.incidents.snapshot_bytes(crash.incident_id))

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from core.incidents.model import AlarmState, Quality, SourceKind
+from core.cameras.model import Camera
+from core.incidents.doubt import Doubtful
+from core.incidents.model import Alarm, AlarmState, Quality, SourceKind
 from core.vision.model import Observation, ObservationKind, Phase
-from tests.fixtures.room import Room
+from tests.fixtures.room import ADA, Room
 from tests.unit.incidents.test_same_event import sighting, take
 from tests.unit.incidents.test_service import acknowledge
 
@@ -156,3 +158,96 @@ def test_a_try_whose_answer_got_lost_means_the_same_one(room: Room) -> None:
     take(room, again)
 
     assert states(room) == {known.alarm_id: (AlarmState.ACKNOWLEDGED, Quality.GOOD)}
+
+
+def left_behind(room: Room) -> tuple[Alarm, Observation]:
+    """Let a crash call, and something that was lost in it lie behind it."""
+    room.run(room.cameras.add(ADA, Camera(camera_id="ring-north", name="Ring North", address="rtsp://192.0.2.1/a")))
+    crash = take(room, one(room, "before", 7, kind=K.COLLISION))
+    lost = one(room, "before", 1, kind=K.OBJECT_LEFT)
+    assert take(room, lost) is None
+    return crash, lost
+
+
+def end_of(seen: Observation) -> Observation:
+    return replace(seen, observation_id=f"end-{seen.observation_id}", phase=Phase.END, bbox_xyxy=None)
+
+
+def hear_all_but_objects(doubtful: Doubtful) -> float | None:
+    return None if doubtful.kind == K.OBJECT_LEFT else 60.0
+
+
+@pytest.mark.parametrize("restart", [restart_worker, restart_node])
+def test_what_lies_behind_another_call_is_called_as_last_known_once_that_one_is_over_after_a_restart(
+    room: Room, restart
+) -> None:
+    left_behind(room)
+    restart(room)
+    room.incidents.hear_by(hear_all_but_objects)
+
+    for _ in range(3):
+        room.pass_time(60)
+
+    (lost,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == K.OBJECT_LEFT]
+    assert (lost.state, lost.quality) == (AlarmState.UNACKNOWLEDGED, Quality.STALE)
+
+
+@pytest.mark.parametrize("restart", [restart_worker, restart_node])
+def test_what_lies_behind_another_call_and_is_seen_again_stays_behind_it(room: Room, restart) -> None:
+    crash, _ = left_behind(room)
+    restart(room)
+    lost = one(room, "after", 1, NEARLY_HERE, kind=K.OBJECT_LEFT)
+    assert take(room, lost) is None
+
+    room.run(room.incidents.return_condition(crash.condition_key))
+
+    called = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == K.OBJECT_LEFT]
+    assert [(alarm.state, alarm.quality) for alarm in called] == [(AlarmState.UNACKNOWLEDGED, Quality.GOOD)]
+
+    take(room, end_of(lost))
+
+    assert [alarm.state for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == K.OBJECT_LEFT] == [
+        AlarmState.RETURNED_UNACKNOWLEDGED
+    ]
+
+
+@pytest.mark.parametrize("restart", [restart_worker, restart_node])
+def test_who_is_gone_with_the_call_that_they_stood_behind_is_not_called(room: Room, restart) -> None:
+    left_behind(room)
+    restart(room)
+    room.incidents.hear_by(lambda _doubtful: 60.0)
+
+    for _ in range(3):
+        room.pass_time(60)
+
+    assert [alarm.kind for alarm in room.run(room.incidents.open_alarms())] == [K.COLLISION]
+
+
+def test_what_was_over_behind_another_call_is_not_called_after_a_restart(room: Room) -> None:
+    crash, lost = left_behind(room)
+    take(room, end_of(lost))
+    restart_node(room)
+
+    room.run(room.incidents.return_condition(crash.condition_key))
+
+    assert [alarm.kind for alarm in room.run(room.incidents.open_alarms())] == [K.COLLISION]
+
+
+def test_a_saved_scene_forgets_nobody_who_stands_behind_another_call(room: Room) -> None:
+    crash, _ = left_behind(room)
+    room.run(room.incidents.return_where(SourceKind.CAMERA, "ring-north", lambda _one: False))
+    restart_worker(room)
+
+    room.run(room.incidents.return_condition(crash.condition_key))
+
+    assert K.OBJECT_LEFT in [alarm.kind for alarm in room.run(room.incidents.open_alarms())]
+
+
+def test_a_saved_scene_without_the_rule_forgets_what_stood_behind_another_call(room: Room) -> None:
+    crash, _ = left_behind(room)
+    room.run(room.incidents.return_where(SourceKind.CAMERA, "ring-north", lambda one: one.kind == K.OBJECT_LEFT))
+    restart_worker(room)
+
+    room.run(room.incidents.return_condition(crash.condition_key))
+
+    assert [alarm.kind for alarm in room.run(room.incidents.open_alarms())] == [K.COLLISION]

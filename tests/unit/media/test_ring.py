@@ -1,6 +1,8 @@
+import contextlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 import zlib
 from pathlib import Path
@@ -93,6 +95,60 @@ def test_a_picture_larger_than_a_slot_is_refused_with_both_sizes(path):
 
     with pytest.raises(BadInputError, match="66x48 does not fit 64x48"):
         write(ring, picture(66, 48, 0))
+    ring.close()
+
+
+needs_holes = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a memory file system with holes")
+
+
+@pytest.fixture
+def shm_path():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder) / "camera.ring"
+
+
+def memory_of(path: Path) -> int:
+    return path.stat().st_blocks * 512
+
+
+@needs_holes
+def test_a_4k_picture_fits_and_its_memory_is_given_back_when_the_tile_is_small_again(shm_path):
+    ring = FrameRing.create(shm_path, camera_id="c")
+    with contextlib.closing(RingReader.open(shm_path)) as reader:
+        empty = memory_of(shm_path)
+        for value in (1, 2, 3):
+            write(ring, picture(3840, 2160, value))
+        large = memory_of(shm_path)
+        for value in (4, 5, 6):
+            write(ring, picture(480, 270, value))
+
+        assert large - empty > 3 * 3840 * 2160 * 4
+        assert memory_of(shm_path) - empty < 3 * 480 * 270 * 4 + 64 * 1024
+        assert reader.newest_frame(0).data == picture(480, 270, 6).tobytes()
+        last = write(ring, picture(3840, 2160, 7))
+        assert reader.newest_frame(0).sequence == last
+        assert reader.newest_frame(0).data == picture(3840, 2160, 7).tobytes()
+    ring.close()
+
+
+@needs_holes
+def test_large_pictures_that_nobody_looks_at_any_more_are_forgotten_and_usual_ones_are_kept(shm_path):
+    ring = FrameRing.create(shm_path, camera_id="c")
+    with contextlib.closing(RingReader.open(shm_path)) as reader:
+        write(ring, picture(1920, 1080, 1))
+        ring.forget_large()
+        assert reader.newest_frame(0).width == 1920
+
+        for value in (2, 3, 4):
+            write(ring, picture(3840, 2160, value))
+        held = reader.lend_newest(0)
+        ring.forget_large()
+
+        assert not held.is_intact()
+        assert reader.newest_frame(0) is None
+        assert memory_of(shm_path) < 1_000_000
+        write(ring, picture(480, 270, 5))
+        assert reader.newest_frame(0).data == picture(480, 270, 5).tobytes()
     ring.close()
 
 

@@ -147,6 +147,16 @@ def test_a_camera_whose_detection_is_off_ends_nothing_by_its_silence(kind):
 
 @pytest.mark.parametrize(
     ("kind", "needed_s"),
+    [("camera_blinded", CONFIRM_S), ("camera_frozen", CONFIRM_S), ("camera_moved", None), ("collision", None)],
+)
+def test_a_camera_that_is_watched_without_a_detector_ends_only_what_is_wrong_with_itself(kind, needed_s):
+    off = StreamReport(camera_id="a", state=StreamState.LIVE, is_camera_watched=True)
+
+    assert hearing(report=off)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed_s"),
     [
         # Of these its rules would say nothing, whatever stands there.
         ("stopped_vehicle", None),
@@ -166,6 +176,13 @@ def test_a_camera_whose_pictures_come_seconds_apart_ends_only_what_it_would_say_
     rare = replace(live(is_rare=True, is_undersampled=True), detect_fps=0.2)
 
     assert hearing(report=rare)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
+
+
+@pytest.mark.parametrize(("kind", "needed_s"), [("vehicle_in_zone", 3 * 36.0), ("camera_frozen", CONFIRM_S)])
+def test_who_is_in_a_zone_is_not_over_before_a_slow_camera_has_looked_often_enough(kind, needed_s):
+    slow = replace(live(is_rare=True, is_undersampled=True), detect_fps=0.08, patience_s=36.0)
+
+    assert hearing(report=slow)(doubt(SourceKind.CAMERA, "a", kind)) == needed_s
 
 
 def tuned(kind, **figures):

@@ -4,10 +4,12 @@ import asyncio
 import sys
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import psutil
 import pytest
+from sqlalchemy import update
 
 from core.access.model import SYSTEM
 from core.cameras.model import Camera
@@ -22,11 +24,12 @@ from core.media.model import StreamReport, StreamState
 from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.node import Node
+from core.store.tables import SceneVersionRow
 from core.traffic.service import FlowMeasured
 from core.vision.export import can_export
 from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
-from core.vision.model import LineCrossed, Observation, ObservationKind, Phase
+from core.vision.model import CountLine, LineCrossed, Observation, ObservationKind, Phase, Scene
 from tests.fixtures.room import SUSI
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -212,11 +215,12 @@ def test_what_the_run_before_could_not_store_is_stored_at_the_start(folders):
     assert (folders.data / FILE_NAME).read_bytes() == b""
 
 
-def run_with_model(folders, model, scenario):
+def run_with_model(folders, model, scenario, site=None):
     """Run `await scenario(node)` once the node has chosen its model."""
 
     async def run():
-        node = Node(Settings(vision=VisionSettings(model=model, may_download=False)), folders)
+        vision = VisionSettings(model=model, may_download=False)
+        node = Node(Settings(vision=vision, site=site or SiteSettings()), folders)
         running = asyncio.create_task(node.run())
         try:
             async with asyncio.timeout(30.0):
@@ -399,3 +403,37 @@ def test_the_silence_of_the_demonstration_model_in_place_of_another_ends_nothing
         return [hearing(replace(crash, kind=kind)) is not None for kind in ("collision", "camera_frozen")]
 
     assert run_with_model(folders, model, scenario) == [is_ended, True]
+
+
+def test_a_node_that_starts_anew_says_how_many_minutes_of_today_were_not_counted(folders):
+    zone = "UTC" if datetime.now(UTC).hour >= 2 else "Etc/GMT-6"
+    midnight = datetime.now(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    gate = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
+    draft = Camera(camera_id="a", name="A", address="synthetic:a", is_enabled=False, scene=Scene(lines=(gate,)))
+
+    async def count(node):
+        """Count ten minutes of today and a half, at a line that was drawn yesterday."""
+        services = node.require_services()
+        await services.cameras.add(SYSTEM, draft)
+        drawn_at = midnight - timedelta(hours=9)
+        await services.store.write(lambda one: one.execute(update(SceneVersionRow).values(at=drawn_at)).rowcount)
+        parts = [
+            FlowMinute(camera_id="a", subject="line", key="gate", direction="forward", minute=at, observed_s=observed_s)
+            for number in range(11)
+            for at, observed_s in [(midnight + timedelta(minutes=number), 60.0 if number else 30.0)]
+        ]
+        services.traffic.take_minutes(parts)
+        await services.traffic.store_minutes()
+
+    async def missing(node):
+        async with asyncio.timeout(30.0):
+            while not (gaps := (await node.snapshot()).changes.line_gaps):
+                await asyncio.sleep(0.1)
+        return gaps["a"]["gate"]
+
+    site = SiteSettings(time_zone=zone)
+    run_with_model(folders, "demo", count, site)
+    n_missing = run_with_model(folders, "demo", missing, site)
+
+    n_until_now = (datetime.now(UTC) - midnight) // timedelta(minutes=1)
+    assert n_until_now - 2 <= n_missing + 10 <= n_until_now

@@ -13,6 +13,7 @@ from core.kernel.ids import new_id
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.media.ring import FrameRing
 from core.node.sight import Sight
+from core.vision.flow import FlowMinute
 from core.vision.messages import Heartbeat, Observed, RulesReset
 from core.vision.model import (
     CameraWatched,
@@ -34,7 +35,7 @@ class Told:
     def __init__(self):
         self.jobs = ()
         self.lost, self.back, self.observed, self.reset, self.begun_anew, self.counted = [], [], [], [], [], []
-        self.blind, self.sighted, self.totals, self.scenes = [], [], [], []
+        self.blind, self.sighted, self.totals, self.scenes, self.gaps = [], [], [], [], []
 
     def set_cameras(self, jobs):
         self.jobs = jobs
@@ -74,6 +75,7 @@ def sight(told, clock, tmp_path):
         on_counted=told.counted.append,
         on_blind=told.blind.append,
         on_sighted=told.sighted.append,
+        on_gaps=lambda *gaps: told.gaps.append(gaps),
         time_zone=ZoneInfo("Europe/Berlin"),
     )
 
@@ -359,6 +361,62 @@ def test_counts_of_yesterday_are_gone_at_midnight_of_the_site_although_nobody_cr
 
     assert told.totals[-2:] == [("a", {}), ("b", {})]
     assert sight.totals == {}
+
+
+GATE = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5))
+EXIT = replace(GATE, key="exit", name="Exit")
+
+
+def counted(first, until, camera_id="a"):
+    """Return whole minutes of a camera with lines."""
+    n_minutes = (until - first) // timedelta(minutes=1)
+    return [
+        FlowMinute(camera_id=camera_id, subject="line", key="", minute=first + timedelta(minutes=n))
+        for n in range(n_minutes)
+    ]
+
+
+MIDNIGHT = datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
+
+
+def test_totals_of_a_day_say_how_many_minutes_are_missing_in_them_also_after_a_restart(sight, told, clock):
+    sight.take_minutes(counted(MIDNIGHT, clock.now() - timedelta(minutes=7)))
+    sight.set_cameras((camera("a", scene=Scene(lines=(GATE,))), camera("b")))
+    sight.watch()
+    clock.advance(seconds=180)
+    sight.watch()
+    sight.watch()
+
+    assert told.gaps == [("a", {"gate": 7}), ("a", {"gate": 10})]
+    assert sight.gaps["a"] == {"gate": 10}
+
+
+def test_totals_of_a_camera_that_counted_all_day_miss_nothing(sight, told, clock):
+    sight.take_minutes(counted(MIDNIGHT, clock.now()))
+    sight.set_cameras((camera("a", scene=Scene(lines=(GATE,))),))
+    sight.watch()
+
+    assert told.gaps == []
+
+
+def test_totals_miss_nothing_of_the_time_before_a_line_was_drawn(sight, told, clock):
+    sight.set_cameras((camera("a", scene=Scene(lines=(GATE,))),))
+    sight.note_drawn({"a": {"gate": clock.now() - timedelta(minutes=4)}})
+    clock.advance(seconds=60)
+    sight.set_cameras((camera("a", scene=Scene(lines=(GATE, EXIT))), camera("new", scene=Scene(lines=(GATE,)))))
+    clock.advance(seconds=180)
+    sight.watch()
+
+    assert dict(told.gaps) == {"a": {"gate": 7, "exit": 2}, "new": {"gate": 2}}
+
+
+def test_at_midnight_of_the_site_nothing_is_missing_any_more(sight, told, clock):
+    sight.set_cameras((camera("a", scene=Scene(lines=(GATE,))),))
+    sight.watch()
+    clock.advance(seconds=13 * 3600)
+    sight.watch()
+
+    assert told.gaps[-1] == ("a", {})
 
 
 def test_sums_never_step_back_when_a_worker_restarts_or_a_camera_is_removed(sight):

@@ -47,6 +47,18 @@ def test_without_speeds_the_vehicles_over_the_lines_are_counted():
     assert [(point.value, trend.unit) for point in trend.points] == [(5.0, "a minute")]
 
 
+def test_a_minute_that_was_counted_in_part_is_a_gap_and_one_without_vehicles_is_none():
+    trend = trend_of_minutes(
+        [
+            minute(0, subject="line", n_vehicles=5),
+            minute(1, subject="line", n_vehicles=1, observed_s=12.0),
+            minute(2, subject="line", n_vehicles=0),
+        ]
+    )
+
+    assert [(point.at, point.value) for point in trend.points] == [(AT, 5.0), (AT + timedelta(minutes=2), 0.0)]
+
+
 def test_where_nothing_is_measured_there_is_no_trend():
     assert trend_of_minutes([minute(0)]) is None
     assert trend_of_readings(station("a", 4.0), []) is None

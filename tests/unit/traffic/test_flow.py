@@ -110,6 +110,26 @@ def test_a_node_restarted_within_a_minute_adds_to_what_is_stored(tmp_path):
     with_services(tmp_path, before, after)
 
 
+def test_how_much_of_each_minute_lines_counted_is_known_after_a_restart(tmp_path):
+    gate = replace(lane(key="gate", observed_s=20.0), subject="line", direction="in")
+    late = replace(gate, minute=MINUTE + timedelta(minutes=1), observed_s=60.0)
+
+    async def before(service):
+        service.take_minutes([gate, replace(gate, label="car"), late, lane(minute=MINUTE - timedelta(minutes=1))])
+        await service.store_minutes()
+        service.take_minutes([gate])
+        await service.store_minutes()
+
+    async def after(service):
+        found = await service.counted_minutes(since=MINUTE)
+        assert {(one.camera_id, one.minute): one.observed_s for one in found} == {
+            ("cam-1", MINUTE): 40.0,
+            ("cam-1", late.minute): 60.0,
+        }
+
+    with_services(tmp_path, before, after)
+
+
 def test_a_write_that_went_through_without_an_answer_counts_nobody_twice(tmp_path, monkeypatch):
     async def body(service):
         write = service._store.write

@@ -13,10 +13,12 @@ import av
 import numpy as np
 import pytest
 
+from core.kernel.errors import UnavailableError
 from core.media.convert import to_jpeg
 from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
+from core.vision import slot
 from core.vision.detector import _Client
 from core.vision.inference import InferenceLoop
 from core.vision.light import Light
@@ -28,12 +30,23 @@ from core.vision.messages import (
     ClipKept,
     LookAt,
     Looked,
+    Measured,
     Observed,
     OpenLooks,
     RulesReset,
     ViewLearned,
 )
-from core.vision.model import DEFAULT_LABELS, UNREADABLE, CountLine, Lane, Mask, ObservationKind, Scene, Zone
+from core.vision.model import (
+    DEFAULT_LABELS,
+    UNREADABLE,
+    CountLine,
+    Lane,
+    Mask,
+    ObservationKind,
+    RuleSetting,
+    Scene,
+    Zone,
+)
 from core.vision.slot import CameraSlot
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
@@ -138,13 +151,13 @@ class BrokenAnalyser:
 
 
 class Camera:
-    def __init__(self, folder, scene=None, detect_fps=5.0, detector=None):
+    def __init__(self, folder, scene=None, detect_fps=5.0, detector=None, ring_wh=WH):
         self.detector = detector or Detector()
         self.now_s = time.monotonic()
         self.n = 0
         self.epoch, self.n_rewinds = 1, 0
         ring = folder / "a.ring"
-        FrameRing.create(ring, camera_id="a", max_wh=WH).close()
+        FrameRing.create(ring, camera_id="a", max_wh=ring_wh).close()
         source = SourceSpec(address="synthetic:a")
         self.job = CameraJob(camera_id="a", source=source, ring=ring, detect_fps=detect_fps, scene=scene or Scene())
         self.sent = []
@@ -218,7 +231,8 @@ def camera(tmp_path):
     camera.reader.close()
 
 
-def test_a_detector_that_does_not_answer_is_not_written_to_without_end_and_the_tile_says_so(camera):
+def test_a_detector_that_does_not_answer_is_not_written_to_without_end_and_the_tile_says_so(tmp_path):
+    camera = Camera(tmp_path, Scene(rules=(RuleSetting(kind="camera_blinded", is_enabled=False),)))
     camera.slot.use_detector(ENGINE)
 
     camera.see(seconds=2.0)
@@ -233,6 +247,8 @@ def test_a_detector_that_does_not_answer_is_not_written_to_without_end_and_the_t
     camera.answer()
 
     assert camera.reason == ""
+    camera.slot.close()
+    camera.reader.close()
 
 
 def test_a_model_with_other_classes_is_said_with_what_it_knows_and_pictures_go_on(camera):
@@ -261,25 +277,6 @@ def test_a_camera_that_is_asked_for_too_few_looks_says_that_its_counts_are_not_c
     camera.answer()
 
     assert ("its minutes are not complete" in camera.reason) is is_said
-    camera.slot.close()
-    camera.reader.close()
-
-
-@pytest.mark.parametrize(
-    ("scene", "is_private"),
-    [
-        (Scene(), False),
-        (Scene(masks=(Mask(key="m", name="Window", polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2))),)), True),
-    ],
-)
-def test_a_camera_whose_detection_is_off_says_that_nobody_watches_whether_it_moved(tmp_path, scene, is_private):
-    camera = Camera(tmp_path, scene, detect_fps=0.0)
-    camera.slot.use_detector(ENGINE)
-
-    camera.see(seconds=1.0)
-
-    assert "nobody is told when it is covered, frozen or moved" in camera.reason
-    assert ("its masks no longer hide" in camera.reason) is is_private
     camera.slot.close()
     camera.reader.close()
 
@@ -364,6 +361,36 @@ def test_what_a_slow_engine_saw_is_taken_though_newer_pictures_overtook_each_oth
     detector.stop()
 
 
+@pytest.mark.parametrize(
+    ("answers_within_s", "said"), [(2.6, "vehicles may pass unseen"), (5.0, "nobody is followed or counted")]
+)
+def test_boxes_of_an_engine_that_takes_seconds_count_at_the_time_of_their_picture(tmp_path, answers_within_s, said):
+    camera = Camera(tmp_path, Scene(lines=(LINE,), rules=(RuleSetting(kind="camera_blinded", is_enabled=False),)))
+    camera.slot.use_detector(ENGINE)
+    reasons, asked_at_s = [], []
+    for _ in range(8):
+        camera.now_s = time.monotonic() - answers_within_s
+        camera.see(seconds=0.2)
+        look = camera.detector.looks[-1]
+        asked_at_s.append(camera.n * 0.2)
+        for _ in range(round(answers_within_s * 5) - 1):
+            camera.see(seconds=0.2)
+            newest = camera.detector.looks[-1]
+            if newest is not look:
+                camera.answer_of(newest, boxes=None)  # A newer one took its place.
+            reasons.append(camera.reason)
+        camera.answer_of(look, boxes=[CAR])
+        reasons.append(camera.reason)
+
+    assert camera.n_detections == 8
+    assert {one.pts_s for one in camera.reader.tracks_after(0) if one.tracks} <= set(asked_at_s)
+    assert said in reasons[-1]
+    assert reasons[-1].startswith("The detector takes ")
+    assert slot.SILENT_DETECTOR not in reasons[len(reasons) // 2 :]
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_an_answer_that_a_newer_one_overtook_is_not_taken_so_time_never_goes_back(camera):
     camera.slot.use_detector(ENGINE)
     camera.see(seconds=0.6)
@@ -383,13 +410,13 @@ def test_of_pictures_that_nobody_looked_at_no_more_are_kept_than_the_detector_ca
     camera.see(seconds=0.2)  # This one is looked at for ever.
 
     kept = []
-    for _ in range(50):
+    for _ in range(70):
         camera.see(seconds=0.2)
         camera.answer_of(camera.detector.looks[-1], boxes=None)
         kept.append(len(camera.slot._asked))
 
     assert max(kept) <= N_SLOTS
-    assert kept[-1] == 0  # What takes longer than two seconds does not come.
+    assert kept[-1] == 0  # What takes longer than twelve seconds does not come.
 
 
 def test_a_detector_that_looks_at_nothing_is_said_though_it_answers(camera):
@@ -433,6 +460,57 @@ def test_pictures_of_any_shape_reach_the_detector_in_the_shape_that_it_takes(cam
     assert LookReader(file).read(camera.detector.looks[-1].sequence).shape == (1, WH[1], WH[0], 3)
     camera.answer()
     assert camera.reason == ""
+
+
+@pytest.mark.parametrize("view_wh", [(4096, 4096), (2560, 1338), (97, 65)])
+def test_a_tile_larger_than_a_ring_holds_shows_the_largest_that_fits_and_detection_goes_on(camera, view_wh):
+    camera.slot.use_detector(ENGINE)
+    camera.slot.show_at(view_wh)
+
+    camera.see(seconds=0.4, wh=(384, 256))
+    camera.answer(CAR)
+
+    shown = camera.reader.newest_frame(0)
+    assert (shown.width, shown.height, shown.pts_s) == (*WH, pytest.approx(0.4))
+    assert camera.n_detections == 1
+
+
+def test_where_memory_has_no_room_for_a_large_tile_it_shows_a_usual_one(tmp_path, monkeypatch):
+    camera = Camera(tmp_path, ring_wh=(3840, 2160))
+    reserve = os.posix_fallocate
+
+    def has_little(descriptor, at, n_bytes):
+        if n_bytes > 1920 * 1080 * 4 + 64:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(descriptor, at, n_bytes)
+
+    monkeypatch.setattr(os, "posix_fallocate", has_little)
+    camera.slot.show_at((3840, 2160))
+
+    camera.see(seconds=0.4, wh=(3840, 2160))
+
+    shown = camera.reader.newest_frame(0)
+    assert (shown.width, shown.height, shown.pts_s) == (1920, 1080, pytest.approx(0.4))
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_full_memory_for_the_picture_costs_neither_detection_nor_what_is_kept(camera, monkeypatch):
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=0.2)
+    camera.answer()
+    reserve = os.posix_fallocate
+
+    def has_none_for_tiles(descriptor, at, n_bytes):
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("a.ring"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(descriptor, at, n_bytes)
+
+    monkeypatch.setattr(os, "posix_fallocate", has_none_for_tiles)
+    with pytest.raises(UnavailableError, match="No memory is left for the pictures"):
+        camera.see(seconds=0.2)
+
+    assert len(camera.detector.looks) == 2
 
 
 def test_full_memory_costs_detection_and_not_the_picture(camera, monkeypatch):
@@ -715,6 +793,133 @@ def test_a_camera_whose_picture_shows_nothing_new_says_why_nothing_is_counted(tm
     assert camera.slot.report(camera.now_s).is_blind
     assert camera.reason.startswith(said)
     assert "Nothing is counted" in camera.reason
+    camera.slot.close()
+    camera.reader.close()
+
+
+UNMOVED = Scene(rules=(RuleSetting(kind="camera_moved", is_enabled=False),), masks=(WINDOW,))
+
+
+def off(folder, scene=None):
+    """Return a camera of a street whose detection is off in its settings, while others are detected."""
+    camera = Watched(folder, scene, detect_fps=0.0)
+    camera.slot.use_detector(ENGINE)
+    return camera
+
+
+@pytest.mark.parametrize(
+    ("picture", "noise", "seconds", "kind", "said"),
+    [
+        (STREET // 12, 2.0, 15.0, "camera_blinded", "Nothing can be seen"),
+        (STREET, 0.0, 80.0, "camera_frozen", "The picture is frozen"),
+        (PUSHED, 2.0, 20.0, "camera_moved", "The camera moved"),
+    ],
+    ids=["covered", "frozen", "moved"],
+)
+@pytest.mark.parametrize("has_detector", [False, True], ids=["no detector", "detection off"])
+def test_a_camera_that_is_covered_frozen_or_moved_says_so_where_no_detector_looks(
+    tmp_path, picture, noise, seconds, kind, said, has_detector
+):
+    camera = off(tmp_path) if has_detector else Watched(tmp_path)
+    camera.look_at(STREET, 15.0)
+    before = camera.reason
+    camera.look_at(picture, seconds, noise=noise, has_traffic=False)
+    told = [one for one in camera.sent if isinstance(one, Observed)]
+    blind = camera.slot.report(camera.now_s)
+    camera.look_at(STREET, 20.0)
+
+    assert before == (slot.OFF if has_detector else slot.NO_DETECTOR)
+    assert [(one.observation.kind, one.observation.phase) for one in told] == [(kind, "begin")]
+    assert told[0].snapshot_jpeg
+    assert blind.is_blind
+    assert blind.detection_reason.startswith(said)
+    assert [one.observation.phase for one in camera.sent if isinstance(one, Observed)] == ["begin", "end"]
+    assert camera.reason == before
+    assert camera.detector.looks == []
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_where_no_detector_looks_one_picture_a_second_is_looked_at_and_nobody_is_counted(tmp_path):
+    camera = off(tmp_path, Scene(lines=(LINE,), zones=(Zone(key="z", name="Z", polygon=SQUARE),)))
+    n_looked = []
+    camera.look_at(STREET, 1.0)
+    watch = camera.slot.analyser.watch_camera
+    camera.slot.analyser.watch_camera = lambda *args: n_looked.append(1) or watch(*args)
+    camera.look_at(STREET, 20.0)
+    report = camera.slot.report(camera.now_s)
+    camera.slot.tell_last_minutes()
+
+    assert 18 <= len(n_looked) <= 21
+    assert report.is_camera_watched
+    assert (report.detect_fps, report.is_quiet, report.is_rare, report.is_undersampled) == (0.0, False, False, False)
+    assert not camera.slot.is_detecting
+    assert not [one for one in camera.sent if isinstance(one, Measured)]
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_what_is_private_is_hidden_also_where_detection_is_off_and_the_camera_was_pushed(tmp_path):
+    camera = off(tmp_path, Scene(masks=(WINDOW,)))
+    camera.look_at(STREET, 15.0)
+    before, said = camera.brightness, camera.reason
+    camera.look_at(PUSHED, 20.0)
+    report = camera.slot.report(camera.now_s)
+    camera.look_at(PUSHED, 1.0)
+
+    assert said == slot.OFF
+    assert before > 100 > camera.brightness
+    assert report.is_hidden
+    assert report.detection_reason == slot.MOVED_BLACK
+    assert not camera.moves[0].snapshot_jpeg
+    camera.slot.close()
+    camera.reader.close()
+
+
+@pytest.mark.parametrize(
+    ("scene", "every_s", "said"),
+    [
+        (Scene(), 10.0, slot.OFF),
+        (Scene(), 30.0, slot.OFF_UNWATCHED),
+        (Scene(masks=(WINDOW,)), 30.0, f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}"),
+        (UNMOVED, 10.0, f"{slot.OFF} {slot.UNWATCHED_PRIVATE}"),
+    ],
+)
+def test_a_camera_whose_detection_is_off_says_whether_it_is_told_that_it_was_knocked(tmp_path, scene, every_s, said):
+    camera = off(tmp_path, scene)
+    for _ in range(2):
+        camera.look_at(STREET, 0.2)
+        camera.now_s += every_s
+
+    assert camera.reason == said
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_a_camera_that_was_knocked_before_its_detector_came_goes_on_saying_so_and_detects(tmp_path):
+    camera = Watched(tmp_path)
+    camera.look_at(STREET, 15.0)
+    camera.look_at(PUSHED, 20.0)
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(PUSHED, 2.0)
+    said = camera.reason
+    camera.look_at(STREET, 20.0)
+
+    assert [one.observation.phase for one in camera.moves] == ["begin", "end"]
+    assert said == slot.BLIND[ObservationKind.CAMERA_MOVED]
+    assert camera.slot.is_detecting
+    assert camera.reason == ""
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_a_camera_that_is_covered_while_its_detector_does_not_answer_says_so(tmp_path):
+    camera = Camera(tmp_path)
+    camera.slot.use_detector(ENGINE)
+    camera.see(seconds=10.0)
+    camera.see(seconds=60.0, level=5)
+
+    assert camera.reason.startswith("Nothing can be seen")
     camera.slot.close()
     camera.reader.close()
 
