@@ -70,9 +70,14 @@ class SceneVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraChanged:
-    """A camera was added or changed; published after the commit."""
+    """A camera was added or changed; published after the commit.
+
+    Attributes:
+        is_login_kept: It was changed in what has nothing to do with its address, user and password.
+    """
 
     camera: Camera
+    is_login_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,7 +260,7 @@ class CameraService:
 
         changed, outcomes = await self._store.write(run)
         for camera in changed:
-            self._bus.publish(CameraChanged(camera=camera))
+            self._bus.publish(CameraChanged(camera=camera, is_login_kept=True))
         return outcomes
 
     async def remove_many(self, actor: Actor, cameras: Sequence[CameraAt]) -> tuple[BulkOutcome, ...]:
@@ -295,10 +295,12 @@ class CameraService:
             return tuple(removed), tuple(outcomes)
 
         removed, outcomes = await self._store.write(run)
+        # A keyring may take its time for each of them, and nobody looks at them any more.
+        for camera in removed:
+            self._bus.publish(CameraRemoved(camera_id=camera.camera_id))
         for camera in removed:
             if camera.has_password:
                 await asyncio.to_thread(self._keep_password, camera.camera_id, "")
-            self._bus.publish(CameraRemoved(camera_id=camera.camera_id))
         return outcomes
 
     async def put_back(self, actor: Actor, cameras: Sequence[Camera]) -> tuple[BulkOutcome, ...]:

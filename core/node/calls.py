@@ -284,6 +284,10 @@ class Calls:
         """The model that detects is not meant for these streets: of what was called before no end is believed."""
         self._is_stand_in = True
 
+    def note_own_model(self) -> None:
+        """The model that detects is the one of the site: its silence counts once it has looked for long enough."""
+        self._is_stand_in = False
+
     def is_blind(self, camera_id: str) -> bool:
         """Whether a camera shows nothing that its rules could go by, as its worker or an alarm of it says."""
         return self._is_stand_in or camera_id in self._blind or bool(self._blinding.get(camera_id))

@@ -68,7 +68,7 @@ from core.kernel.paths import Folders
 from core.kernel.secrets import Secrets
 from core.kernel.settings import Settings, SettingsFault
 from core.kernel.sizes import input_wh_of
-from core.kernel.zone import set_site_zone, zone_name
+from core.kernel.zone import set_site_zone, to_site, zone_name
 from core.link import protocol
 from core.link.server import LinkServer, Peer
 from core.media.hardware import AUTO, OFF, SOFTWARE, HardwareDecode, choose_hardware
@@ -98,6 +98,7 @@ from core.node.http_door import HttpDoor, demo_gateway, looks_at_posted, make_ga
 from core.node.live import Changes, LiveCollector, Snapshot, without_defaults
 from core.node.model import Health, Picture, SystemNotice, WorkerReport
 from core.node.pictures import Pictures
+from core.node.rereading import Rereading
 from core.node.services import Services, make_services
 from core.node.sight import CameraBack, CameraLost, Sight
 from core.node.signs import LotSigns
@@ -174,10 +175,13 @@ BAYS_EVERY_S = 1.5
 DRY_RUN_FPS = 8.0
 """Pictures a second that a dry run looks at on a camera that detects nothing yet."""
 
+MODEL_AGAIN_S = 30.0
+"""How often a model that cannot be read is tried again."""
+
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
 RULES_OFF = (
-    "Rules that go by detection are off and nothing is counted until the node starts with a model of its own; cameras "
+    "Rules that go by detection are off and nothing is counted until the node has a model of its own; cameras "
     "that are covered, frozen or moved still call."
 )
 
@@ -239,6 +243,7 @@ class Node:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._storing: asyncio.Task[Any] | None = None
         self._reading_cameras = asyncio.Lock()
+        self._reread_cameras: Rereading | None = None
         self._has_tried_hardware = asyncio.Event()
         self._lag = LoopLag()
         self._load = ProcessLoad()
@@ -304,9 +309,18 @@ class Node:
         self._unread_passwords: dict[str, UnavailableError] = {}
         """Of cameras that have a password, which nobody can read."""
 
+        self._logins: dict[str, tuple[str, ...]] = {}
+        """What each camera's password was read for."""
+
+        self._logins_told: set[str] = set()
+        """Cameras whose password may be another one since it was read."""
+
+        self._refused_due_s = 0.0
+
         self._passwords_due_s = math.inf
         self._store_reason = "The database is being opened."
         self._model_note = ""
+        self._own_model_note = ""
         self._is_stand_in = False
         """The demonstration model runs where another one is wanted."""
 
@@ -873,8 +887,16 @@ class Node:
         self._spawn(self._prepare_model(calls))
 
     async def _prepare_model(self, calls: Calls) -> None:
-        """Find, fetch or convert the model; the pictures are on the wall meanwhile."""
-        assert self._supervisor is not None
+        """Get the model; one that cannot be read is tried again for as long as that is so."""
+        while not await self._find_model(calls):
+            await asyncio.sleep(MODEL_AGAIN_S)
+
+    async def _find_model(self, calls: Calls) -> bool:
+        """Find, fetch or convert the model; the pictures are on the wall meanwhile.
+
+        Returns:
+            Whether trying again would change nothing.
+        """
         wanted = "" if self.is_demo and not self.settings.vision.model else self.settings.vision.model or DEFAULT_MODEL
         try:
             model = await asyncio.to_thread(
@@ -885,15 +907,21 @@ class Node:
                 on_progress=self._on_model_progress,
                 stop=self._export_stop,
             )
+        except UnavailableError as error:
+            self._use_stand_in(calls, f"{error} It is tried again; the demonstration model runs instead.")
+            return False
         except ConsoleError as error:
             self._use_stand_in(calls, f"{error} The demonstration model runs instead.")
-            return
+            return True
         if model.is_demonstration and wanted not in DEMO_NAMES:
             self._use_stand_in(calls, model.note)
-            return
-        self._model_note = model.note
-        calls.return_condition(conditions.model_missing("").condition_key)
+            return True
+        self._own_model_note = model.note
         self._use_model("" if model.is_demonstration else model.address)
+        assert self._supervisor is not None
+        if not self._is_stand_in or not self._supervisor.has_detector:
+            self._use_own_model(calls)
+        return True
 
     def _use_stand_in(self, calls: Calls, sentence: str) -> None:
         """Run the demonstration model where another was wanted: it knows no real street, so nothing counts as seen."""
@@ -905,7 +933,17 @@ class Node:
         calls.note_stand_in()
         self._sight.note_stand_in()
         # Bays are told by their look meanwhile.
-        self._supervisor.set_model("")
+        if self._supervisor.model is None:
+            self._supervisor.set_model("")
+
+    def _use_own_model(self, calls: Calls) -> None:
+        """Let count what the model sees: it is the one that was wanted."""
+        assert self._sight is not None
+        self._is_stand_in = False
+        self._model_note = self._own_model_note
+        calls.return_condition(conditions.model_missing("").condition_key)
+        calls.note_own_model()
+        self._sight.note_own_model()
 
     def _on_counted(self, event: LineCrossed | CameraWatched) -> None:
         if not self._is_stand_in:
@@ -966,14 +1004,27 @@ class Node:
             self._live.add_incident(event.incident)
             clips.take_incident(event.incident)
 
+        reread = self._reread_cameras = Rereading(
+            "The list of cameras",
+            partial(self._read_cameras, services),
+            standing=self._standing,
+            spawn=self._spawn,
+            clock=self._clock,
+        )
+
         def on_camera(event: CameraChanged) -> None:
             self._live.add_camera(event.camera)
-            self._spawn(self._read_cameras(services))
+            if not event.is_login_kept:
+                self._logins_told.add(event.camera.camera_id)
+            reread.soon()
 
         def on_camera_removed(event: CameraRemoved) -> None:
             self._live.remove_camera(event.camera_id)
             calls.take_camera_removed(event.camera_id)
-            self._spawn(self._forget_camera(services, event.camera_id))
+            ring = self.ring_files().get(event.camera_id)
+            if ring is not None:
+                self._pictures.forget(Path(ring))
+            reread.soon()
 
         def on_device(event: DeviceChanged) -> None:
             self._live.add_device(event.device)
@@ -1053,7 +1104,7 @@ class Node:
 
         def look_for_carried() -> None:
             if {drone.camera_id for drone in services.drones.drones()} - {""} != self._flying:
-                self._spawn(self._read_cameras(services))
+                reread.soon()
 
         self._bus.subscribe(DroneChanged, on_drone)
         self._bus.subscribe(DroneRemoved, on_drone_removed)
@@ -1129,13 +1180,19 @@ class Node:
             log.warning("what camera %s shows is not kept: %s", learned.camera_id, error)
 
     async def _read_cameras(self, services: Services) -> None:
-        assert self._sight is not None
+        if self._sight is None:
+            return  # The room is not open yet, and reads them when it is.
         await self._has_tried_hardware.wait()
         # Of two changes close together the later list must win.
         async with self._reading_cameras:
-            cameras = await services.cameras.list()
-            # Passwords may come from a keyring that takes its time.
-            await asyncio.to_thread(self._warm_passwords, cameras)
+            told, self._logins_told = self._logins_told, set()
+            try:
+                cameras = await services.cameras.list()
+                # Passwords may come from a keyring that takes its time.
+                await asyncio.to_thread(self._warm_passwords, cameras, told)
+            except BaseException:
+                self._logins_told |= told
+                raise
             self._flying = {drone.camera_id for drone in services.drones.drones()} - {""}
             self._sight.set_cameras(as_flown(cameras, self._flying))
             services.parking.set_lines({one.camera_id: [line.key for line in one.scene.lines] for one in cameras})
@@ -1143,28 +1200,25 @@ class Node:
             if self._camera_flow is not None:
                 self._camera_flow.set_cameras(cameras, self._clock.now())
 
-    async def _forget_camera(self, services: Services, camera_id: str) -> None:
-        ring = self.ring_files().get(camera_id)
-        if ring is not None:
-            self._pictures.forget(Path(ring))
-        await self._read_cameras(services)
-
-    def _warm_passwords(self, cameras: tuple[Camera, ...]) -> None:
+    def _warm_passwords(self, cameras: tuple[Camera, ...], told: Collection[str]) -> None:
+        """Ask for the passwords that are not known yet, and for those that may be others now: a keyring is slow."""
         passwords: dict[str, str] = {}
         unread: dict[str, UnavailableError] = {}
-        for camera in cameras:
-            if not camera.has_password:
+        logins = {camera.camera_id: _login_of(camera) for camera in cameras if camera.has_password}
+        for camera_id, login in logins.items():
+            if camera_id in self._passwords and camera_id not in told and self._logins.get(camera_id) == login:
+                passwords[camera_id] = self._passwords[camera_id]
                 continue
             try:
-                password = self._secrets.read_secret(secret_name(camera.camera_id))
+                password = self._secrets.read_secret(secret_name(camera_id))
             except UnavailableError as error:
-                unread[camera.camera_id] = error
+                unread[camera_id] = error
                 continue
             if password is None:
-                unread[camera.camera_id] = UnavailableError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
+                unread[camera_id] = UnavailableError(IS_FORGOTTEN, hint=TYPE_IT_ANEW)
             else:
-                passwords[camera.camera_id] = password
-        self._passwords, self._unread_passwords = passwords, unread
+                passwords[camera_id] = password
+        self._passwords, self._unread_passwords, self._logins = passwords, unread, logins
         self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S if unread else math.inf
 
     def _spec_of(self, camera: Camera) -> SourceSpec:
@@ -1224,8 +1278,12 @@ class Node:
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
             self._sight.mark_restarting(report.camera_ids)
-        if self._calls is not None:
-            self._calls.take_worker(report)
+        if self._calls is None:
+            return
+        self._calls.take_worker(report)
+        # Only now: what the stand-in saw last was said before.
+        if self._is_stand_in and report.engine is not None and not report.engine.is_demonstration:
+            self._use_own_model(self._calls)
 
     # -- once a second --------------------------------------------------------------------------------------------
 
@@ -1269,7 +1327,23 @@ class Node:
         if self.services is not None and time.monotonic() >= self._passwords_due_s:
             # Also where the list itself cannot be read just now.
             self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
-            self._spawn(self._read_cameras(self.services))
+            self._reread_soon()
+        self._ask_for_refused()
+
+    def _ask_for_refused(self) -> None:
+        """Ask again for the passwords that cameras refuse: somebody may have put others into the keyring."""
+        if self._sight is None or time.monotonic() < self._refused_due_s:
+            return
+        self._refused_due_s = time.monotonic() + PASSWORDS_AGAIN_S
+        streams = self._sight.streams
+        refused = {key for key in self._passwords if key in streams and streams[key].state is StreamState.UNAUTHORISED}
+        if refused:
+            self._logins_told |= refused
+            self._reread_soon()
+
+    def _reread_soon(self) -> None:
+        if self._reread_cameras is not None:
+            self._reread_cameras.soon()
 
     def _end_where_superseded(self) -> None:
         if self.services is not None and self.services.store.superseded:
@@ -1508,6 +1582,11 @@ class Node:
             found.append(("spool", self._spool.notice, "Look at that file and the room on its disk."))
         if self._unread_passwords:
             found.append(("passwords", self._unread_sentence(), "They are not called until theirs is there."))
+        if self._reread_cameras is not None and (since := self._reread_cameras.failing_since) is not None:
+            sentence = (
+                f"What was changed on cameras since {to_site(since):%H:%M:%S} is not in force: it cannot be read."
+            )
+            found.append(("cameras", sentence, "It is tried again by itself; until then a new mask hides nothing."))
         blamed = self.cap.faults() if self.cap is not None else {}
         found += ((f"cap/{place}", said, "A regional warning may be missing.") for place, said in blamed.items())
         now = self._clock.now()
@@ -1886,6 +1965,11 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)
+
+
+def _login_of(camera: Camera) -> tuple[str, ...]:
+    """Return what a camera's password is sent to, and for whom."""
+    return camera.address, camera.sub_address, camera.onvif_address, camera.username
 
 
 def _private_parts(

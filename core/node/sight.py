@@ -194,6 +194,10 @@ class Sight:
         """The model that detects is not meant for these streets: only what cameras say of themselves counts."""
         self._is_stand_in = True
 
+    def note_own_model(self) -> None:
+        """The model that detects is the one of the site: all of it counts."""
+        self._is_stand_in = False
+
     def set_cameras(self, cameras: tuple[Camera, ...]) -> None:
         """Read exactly these cameras, with these settings."""
         self._rings.mkdir(parents=True, exist_ok=True)

@@ -240,10 +240,14 @@ class VisionSupervisor:
         """Restarts of all workers and the detector since the node started."""
         return sum(worker.n_restarts for worker in self._processes())
 
+    @property
+    def has_detector(self) -> bool:
+        """Whether there was anything to detect yet."""
+        return self._detector.process is not None or self._detector.n_restarts > 0
+
     def reports(self) -> tuple[WorkerReport, ...]:
         """How every worker is, and the detector last, once there is anything to detect."""
-        has_detector = self._detector.process is not None or self._detector.n_restarts
-        return tuple(_report(worker) for worker in (self._processes() if has_detector else self._workers))
+        return tuple(_report(worker) for worker in (self._processes() if self.has_detector else self._workers))
 
     def _spawn(self, worker: _Running) -> None:
         worker.restart = None

@@ -101,16 +101,21 @@ def open_engine(
         )
     threads = n_threads or max(1, (os.cpu_count() or 2) - 1)
     wanted_wh = input_wh or model.input_wh
-    if prefer in ("torch-cuda", "tensorrt") or model.path.suffix == ".engine" or (prefer == "auto" and has_cuda()):
-        engine = _open_cuda(model, prefer, confidence, iou, wanted_wh)
-        if engine is not None:
-            return engine
+    why_cpu = what_to_do = ""
+    if prefer in ("auto", "torch-cuda", "tensorrt") or model.path.suffix == ".engine":
+        try:
+            return _open_cuda(model, prefer, confidence, iou, wanted_wh)
+        except NotOnCudaError as error:
+            if prefer != "auto" or model.path.suffix == ".engine":
+                raise BadInputError(
+                    f"{model.name} is to run on CUDA, and {error.why}.",
+                    hint=error.do or "Choose the engine 'auto' and a .pt or .onnx model, or install the NVIDIA driver.",
+                ) from error
+            why_cpu, what_to_do = f"{error.why[0].upper()}{error.why[1:]}, so the model runs on the CPU", error.do
     if prefer not in ("auto", "openvino", "onnxruntime"):
         raise BadInputError(f"The engine {prefer!r} cannot run {model.name} here.", hint="Choose 'auto'.")
     if prefer != "onnxruntime" and importlib.util.find_spec("openvino") is not None:
-        reason = "No CUDA device answers, so the model runs on the CPU with OpenVINO."
-        if prefer == "openvino":
-            reason = "The settings ask for OpenVINO."
+        reason = f"{why_cpu} with OpenVINO. {what_to_do}".strip() if why_cpu else "The settings ask for OpenVINO."
         return OpenVinoEngine(
             model,
             n_threads=threads,
@@ -124,18 +129,57 @@ def open_engine(
     if importlib.util.find_spec("onnxruntime") is None:
         raise BadInputError("Neither OpenVINO nor ONNX Runtime is installed.", hint="pip install openvino")
     reason = "The settings ask for ONNX Runtime." if prefer == "onnxruntime" else "OpenVINO is not installed here."
+    if why_cpu:
+        reason = f"{why_cpu} with ONNX Runtime, for OpenVINO is not installed here. {what_to_do}".strip()
     return OnnxRuntimeEngine(
         model, n_threads=threads, confidence=confidence, iou=iou, input_wh=wanted_wh, reason=reason
     )
 
 
+class NotOnCudaError(Exception):
+    """A model cannot run on CUDA here; on the CPU it may.
+
+    Attributes:
+        why: A clause that goes on after "and".
+        do: A sentence; empty where nothing can be done.
+    """
+
+    def __init__(self, why: str, do: str) -> None:
+        """Keep both apart."""
+        super().__init__(why)
+        self.why = why
+        self.do = do
+
+
 def has_cuda() -> bool:
-    """Tell whether torch may find a CUDA device.
+    """Tell whether torch may find a CUDA device."""
+    try:
+        check_cuda()
+    except NotOnCudaError:
+        return False
+    return True
+
+
+def check_cuda() -> None:
+    """Look whether torch may find a CUDA device.
 
     Asks the driver: importing torch costs seconds and hundreds of megabytes.
+
+    Raises:
+        NotOnCudaError: No device answers, or what would run on it is not installed.
     """
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("ultralytics") is None:
-        return False
+    if not _does_device_answer():
+        raise NotOnCudaError("no CUDA device answers on this machine", "")
+    missing = [name for name in ("torch", "ultralytics") if importlib.util.find_spec(name) is None]
+    if missing:
+        are = "are" if len(missing) > 1 else "is"
+        raise NotOnCudaError(
+            f"a CUDA device answers, but {' and '.join(missing)} {are} not installed here",
+            "To use it, install the extra 'torch' (pip install 'watchfloor[torch]'), or set vision.model to a server.",
+        )
+
+
+def _does_device_answer() -> bool:
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         n_devices = ctypes.c_int(0)
@@ -144,16 +188,8 @@ def has_cuda() -> bool:
         return False
 
 
-def _open_cuda(
-    model: ModelFile, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]
-) -> Engine | None:
-    if not has_cuda():
-        if prefer == "auto" and model.path.suffix != ".engine":
-            return None
-        raise BadInputError(
-            f"{model.name} is to run on CUDA, and no CUDA device answers on this machine.",
-            hint="Choose the engine 'auto' and a .pt or .onnx model, or install the NVIDIA driver and torch.",
-        )
+def _open_cuda(model: ModelFile, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]) -> Engine:
+    check_cuda()
     from core.vision.engine_cuda import open_cuda_engine
 
     return open_cuda_engine(model, prefer=prefer, confidence=confidence, iou=iou, input_wh=input_wh)

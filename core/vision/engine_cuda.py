@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from core.kernel.errors import BadInputError
 from core.vision.decode import FloatArray, decode_output
-from core.vision.engine import Pictures, check_pictures
+from core.vision.engine import NotOnCudaError, Pictures, check_pictures
 from core.vision.model import EngineInfo
 from core.vision.models import ModelFile
 
@@ -21,26 +20,36 @@ MOST_TOGETHER = 16
 
 def open_cuda_engine(
     model: ModelFile, *, prefer: str, confidence: float, iou: float, input_wh: tuple[int, int]
-) -> CudaEngine | None:
-    """Open the model on the first CUDA device.
-
-    Returns:
-        None where `prefer` is "auto" and torch sees no device, or only an ONNX file is known: the caller goes on.
+) -> CudaEngine:
+    """Open the model on the first CUDA device, which answers.
 
     Raises:
-        BadInputError: CUDA was asked for by name, and it is not possible.
+        NotOnCudaError: There is no file of it that runs there, or torch does not see the device.
     """
-    import torch
-
     weights = model.path if model.path.suffix == ".engine" else model.source_pt
     if prefer == "tensorrt" and model.path.suffix != ".engine":
-        weights = None
-    if torch.cuda.is_available() and weights is not None:
-        return CudaEngine(model, str(weights), confidence=confidence, iou=iou, input_wh=input_wh)
-    if prefer == "auto" and model.path.suffix != ".engine":
-        return None
-    reason = "torch sees no CUDA device" if weights is not None else "there is no .pt or .engine of it"
-    raise BadInputError(f"{model.name} cannot run on CUDA: {reason}.", hint="Choose the engine 'auto'.")
+        raise NotOnCudaError(
+            f"{model.path.name} is no .engine file",
+            "Make one of it with ultralytics on this machine, or choose the engine 'torch-cuda'.",
+        )
+    if weights is None:
+        raise NotOnCudaError(
+            f"a CUDA device answers, but the .pt that {model.name} was made of is not here",
+            "" if model.is_demonstration else "To use it, set vision.model to that .pt or to an .engine of it.",
+        )
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        raise NotOnCudaError(
+            f"a CUDA device answers, but torch cannot be loaded here ({error})", "To use it, install torch again."
+        ) from error
+    if not torch.cuda.is_available():
+        is_built = torch.version.cuda is not None
+        raise NotOnCudaError(
+            f"a CUDA device answers, but torch {torch.__version__} {'cannot use it' if is_built else 'has no CUDA'}",
+            "To use it, bring the NVIDIA driver up to date." if is_built else "To use it, install a torch with CUDA.",
+        )
+    return CudaEngine(model, str(weights), confidence=confidence, iou=iou, input_wh=input_wh)
 
 
 class CudaEngine:

@@ -21,7 +21,7 @@ from core.kernel.errors import BadInputError, UnavailableError
 from core.vision.decode import FloatArray, decode_output
 from core.vision.engine import Pictures, check_pictures
 from core.vision.model import EngineInfo
-from core.vision.models import ModelFile
+from core.vision.models import ModelFile, refuse_login
 
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 5.0
@@ -229,22 +229,25 @@ class TritonEngine:
 
 
 def _split(url: str) -> SplitResult:
-    parts = urlsplit(url)
+    refuse_login(url)
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+    except ValueError:
+        raise BadInputError(
+            "The model's address names no inference server and model: its host or port cannot be read.",
+            hint="Write http://HOST:8000/MODEL.",
+        ) from None
     if parts.scheme == "grpc":
         raise BadInputError(
             "Inference servers are asked over HTTP, not over gRPC.",
-            hint=f"Write http:// and the server's HTTP port (8000 for Triton) instead of {parts.netloc}.",
+            hint=f"Write http:// and the server's HTTP port (8000 for Triton) instead of {place}.",
         )
-    if parts.username or parts.password:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.strip("/"):
         raise BadInputError(
-            "An inference server's address holds a password.", hint="Protect the server by its network instead."
+            f"{parts.scheme}://{place}{parts.path} names no inference server and model.",
+            hint="Write http://HOST:8000/MODEL.",
         )
-    try:
-        is_whole = bool(parts.hostname) and (parts.port or 1) > 0 and bool(parts.path.strip("/"))
-    except ValueError:
-        is_whole = False
-    if not is_whole:
-        raise BadInputError(f"{url} names no inference server and model.", hint="Write http://HOST:8000/MODEL.")
     return parts
 
 

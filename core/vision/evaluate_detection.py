@@ -14,7 +14,7 @@ import numpy as np
 from core.kernel.errors import BadInputError
 from core.media.convert import TileScaler
 from core.vision.decode import FloatArray, suppress
-from core.vision.engine import Engine, has_cuda, open_engine
+from core.vision.engine import Engine, NotOnCudaError, check_cuda, has_cuda, open_engine
 from core.vision.model import EngineInfo
 from core.vision.models import ModelFile, hash_files
 from core.vision.scores import DetectionScore, score_detections
@@ -77,7 +77,7 @@ def engines_of(model: ModelFile) -> tuple[tuple[str, str], ...]:
 def engines_left_out(model: ModelFile) -> tuple[str, ...]:
     """Say in a sentence of each engine and precision that this program has, and that cannot be judged here, why."""
     ran = engines_of(model)
-    no_cuda = "" if has_cuda() else "no CUDA device answers to torch on this machine"
+    no_cuda = _why_no_cuda()
     is_onnx = model.path.suffix == ".onnx"
     reasons = {
         ("openvino", "f32"): "OpenVINO is not installed, or does not read such a file",
@@ -89,6 +89,14 @@ def engines_left_out(model: ModelFile) -> tuple[str, ...]:
     return tuple(
         f"detection by {_WORDS[engine]} is left out: {why}." for engine, why in reasons.items() if engine not in ran
     )
+
+
+def _why_no_cuda() -> str:
+    try:
+        check_cuda()
+    except NotOnCudaError as error:
+        return error.why
+    return ""
 
 
 def score_engines(

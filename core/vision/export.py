@@ -85,12 +85,15 @@ def export_model(
         nothing can be converted.
 
     Raises:
-        BadInputError: The file cannot be read, is no detection model, torch is not installed here, or `stop` ended it.
+        BadInputError: The file is no detection model, torch is not installed here, or `stop` ended it.
+        UnavailableError: It cannot be read, or the folder cannot be written.
     """
     try:
         digest = hashlib.sha256(pt.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadInputError(f"The model file {pt} cannot be read: {error.strerror}.") from error
+        raise UnavailableError(
+            f"The model file {pt} cannot be read: {error.strerror or error}.", hint="Let the program's user read it."
+        ) from error
     out = folder / f"{pt.stem}-{digest[:16]}-{RECIPE}.onnx"
     if out.exists():
         return out
@@ -124,6 +127,7 @@ def fetch_model(
 
     Raises:
         BadInputError: No network, no such model, torch is not installed here, or `stop` ended it.
+        UnavailableError: The folder cannot be written.
     """
     out = fetched_path(name, folder)
     _run_exporter(name, out, on_progress, stop)
@@ -145,28 +149,14 @@ def _run_exporter(
 ) -> None:
     if not can_export():
         raise BadInputError(f"{source} must be converted first, and torch is not installed.", hint=_NEEDS_TORCH_HINT)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, EXPORT_VERB] if hasattr(sys, "frozen") else [sys.executable, "-m", "core.vision.export"]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")])),
-        # Ultralytics would otherwise install packages by itself while it runs.
-        "YOLO_AUTOINSTALL": "False",
-        "YOLO_VERBOSE": "False",
-        _ENDS_WITH_STDIN: "1",
-    }
-    process = subprocess.Popen(
-        [*command, source, str(out.resolve())],
-        # Nothing is written to it: it closes when this process ends, however it does.
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=out.parent,
-        env=environment,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        process = _start_exporter(source, out)
+    except OSError as error:
+        raise UnavailableError(
+            f"{source} could not be converted in {out.parent}: {error.strerror or error}.",
+            hint="Make room there, and let the program's user write into it.",
+        ) from error
     deadline = threading.Timer(_TIMEOUT_S, process.kill)
     stderr: list[str] = []
     drain = threading.Thread(target=lambda: stderr.extend(process.stderr or ()), name="export-stderr", daemon=True)
@@ -191,6 +181,30 @@ def _run_exporter(
     if process.returncode != 0 or not out.exists():
         last = next((line.strip() for line in reversed(stderr) if line.strip()), f"exit code {process.returncode}")
         raise BadInputError(failure[0] or f"{source} could not be converted: {last}.", hint=failure[1])
+
+
+def _start_exporter(source: str, out: Path) -> subprocess.Popen[str]:
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, EXPORT_VERB] if hasattr(sys, "frozen") else [sys.executable, "-m", "core.vision.export"]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")])),
+        # Ultralytics would otherwise install packages by itself while it runs.
+        "YOLO_AUTOINSTALL": "False",
+        "YOLO_VERBOSE": "False",
+        _ENDS_WITH_STDIN: "1",
+    }
+    return subprocess.Popen(
+        [*command, source, str(out.resolve())],
+        # Nothing is written to it: it closes when this process ends, however it does.
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=out.parent,
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
 
 
 def _take_line(line: str, on_progress: Callable[[ExportProgress], None] | None) -> tuple[str, str] | None:

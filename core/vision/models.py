@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import resources
-from core.kernel.errors import BadInputError, ConsoleError
+from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.media.parameters import public_address
 from core.vision.export import (
     ExportProgress,
     ExportStop,
@@ -35,7 +36,6 @@ DEFAULT_INPUT_WH = (640, 384)
 _USE_A_MODEL = "Use an ultralytics .pt or .onnx, or an OpenVINO folder, of a detection model."
 _MAX_METADATA_BYTES = 1_000_000
 
-REMOTE = ("http://", "https://", "grpc://")
 REMOTE_WH = (640, 384)
 """Of a server's model that takes any size and does not say which it was made for."""
 
@@ -94,15 +94,41 @@ def find_model(
         The model; the bundled one with a `note` where a *name* could be neither found nor fetched.
 
     Raises:
-        BadInputError: The file is missing or is no usable model, or there is no bundled model.
+        BadInputError: It is no usable model, the address holds a login, or no model is bundled.
+        UnavailableError: The file is missing or cannot be read just now, or what is made of it cannot be written.
     """
     text = str(name_or_path).strip()
     if text in DEMO_NAMES:
         return _demo_model()
-    if text.startswith(REMOTE):
+    refuse_login(text)
+    if "://" in text:
         name = text.rstrip("/").rsplit("/", 1)[-1]
         return ModelFile(name=name, path=Path(name), labels=(), input_wh=REMOTE_WH, sha256="", url=text)
-    path = Path(text).expanduser()
+    try:
+        return _find_file(text, folder, allow_download, on_progress, stop)
+    except OSError as error:
+        raise UnavailableError(
+            f"The model {text} cannot be made ready: {_reason_of(error)}.",
+            hint="Let the program's user read it, and write into the folder of the models; is their disk there?",
+        ) from error
+
+
+def _reason_of(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def _find_file(
+    text: str,
+    folder: Path,
+    allow_download: bool,
+    on_progress: Callable[[ExportProgress], None] | None,
+    stop: ExportStop | None,
+) -> ModelFile:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadInputError(f"{text} names no file: {error}", hint=_USE_A_MODEL) from error
     if path.exists() or path.suffix or len(path.parts) > 1:
         return _open_path(path, folder, on_progress, stop)
     if (fetched := fetched_path(text, folder)).exists():
@@ -111,7 +137,7 @@ def find_model(
         if candidate.exists() and not _is_outdated(candidate):
             try:
                 return _open_path(candidate, folder, on_progress, stop)
-            except BadInputError as error:
+            except (BadInputError, UnavailableError) as error:
                 outdated = folder / f"{text}.onnx"
                 if candidate.suffix != ".pt" or not outdated.exists():
                     raise
@@ -120,8 +146,21 @@ def find_model(
         return _demo_instead(f"The model {text!r} is not in {folder}.")
     try:
         return replace(_read_onnx(fetch_model(text, folder, on_progress, stop)), name=text)
-    except ConsoleError as error:
+    except BadInputError as error:
         return _demo_instead(f"The model {text!r} could not be fetched: {error.message}")
+
+
+def refuse_login(text: str) -> None:
+    """Refuse an address with a login in it: names and addresses of models are logged, shown and kept.
+
+    Raises:
+        BadInputError: It holds one, which the sentence does not repeat.
+    """
+    if public_address(text) != text:
+        raise BadInputError(
+            "An inference server's address holds a password.",
+            hint="Protect the server by its network instead, and write http://HOST:8000/MODEL.",
+        )
 
 
 def _is_outdated(path: Path) -> bool:
@@ -130,7 +169,7 @@ def _is_outdated(path: Path) -> bool:
     return is_with_copy and path.with_suffix(".pt").is_file() and can_export()
 
 
-def _made_earlier(pt: Path, error: BadInputError) -> str:
+def _made_earlier(pt: Path, error: ConsoleError) -> str:
     return f"{pt.name} could not be converted anew: {error.message} What was made of it earlier runs instead."
 
 
@@ -150,7 +189,8 @@ def _open_path(
     path: Path, folder: Path, on_progress: Callable[[ExportProgress], None] | None, stop: ExportStop | None
 ) -> ModelFile:
     if not path.exists():
-        raise BadInputError(f"There is no model file {path}.", hint=_USE_A_MODEL)
+        # It may lie on a disk or a share that is not there yet.
+        raise UnavailableError(f"There is no model file {path}.", hint=_USE_A_MODEL)
     if path.is_dir():
         return _read_openvino(_only_xml(path))
     readers: dict[str, Callable[[Path], ModelFile]] = {
@@ -162,7 +202,7 @@ def _open_path(
         note = ""
         try:
             onnx = export_model(path, folder, on_progress, stop)
-        except BadInputError as error:
+        except (BadInputError, UnavailableError) as error:
             earlier = converted_earlier(path, folder)
             if earlier is None:
                 raise
@@ -229,6 +269,8 @@ def _read_tensorrt(path: Path) -> ModelFile:
             metadata = json.loads(file.read(n_bytes))
         except ValueError as error:
             raise BadInputError(f"{path} is no TensorRT engine of ultralytics.", hint=_USE_A_MODEL) from error
+    if not isinstance(metadata, dict):
+        raise BadInputError(f"{path} is no TensorRT engine of ultralytics.", hint=_USE_A_MODEL)
     return ModelFile(
         name=path.stem,
         path=path,
@@ -302,7 +344,7 @@ def _read_pair(message: bytes) -> tuple[str, str]:
 def _read_json(path: Path) -> dict[str, object]:
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise BadInputError(f"{path} cannot be read: {error}.", hint="Restore or remove the file.") from error
     if not isinstance(value, dict):
         raise BadInputError(f"{path} describes no model: an object is expected.", hint="Restore or remove the file.")
@@ -368,10 +410,19 @@ def _parse_literal(value: object) -> object:
 
 
 def hash_files(*paths: Path) -> str:
-    """Return the SHA-256 of the files' bytes, one after the other."""
+    """Return the SHA-256 of the files' bytes, one after the other.
+
+    Raises:
+        UnavailableError: One cannot be read.
+    """
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        try:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise UnavailableError(
+                f"{path} cannot be read: {error.strerror or error}.", hint="Let the program's user read it."
+            ) from error
     return digest.hexdigest()

@@ -307,7 +307,7 @@ class CameraSlot:
             known, self._engine = self._engine, engine
             if self.job.detect_fps <= 0:
                 return
-            if self.analyser is not None and known is not None and engine.labels != known.labels:
+            if self.analyser is not None and known is not None and _is_other_model(engine, known):
                 self._send_minutes(self._guarded(self.analyser.take_last_minutes))
                 self._begin_anew()
             elif self.analyser is not None and known is None:
@@ -837,6 +837,11 @@ class CameraSlot:
                 log.info("camera %s is live", self.job.camera_id)
         else:
             log.info("camera %s: %s %s %s", self.job.camera_id, state.value, reason, hint)
+
+
+def _is_other_model(engine: EngineInfo, before: EngineInfo) -> bool:
+    """Whether what one of them saw says nothing of what the other sees."""
+    return (engine.labels, engine.is_demonstration) != (before.labels, before.is_demonstration)
 
 
 def _mark(track: Track) -> TrackMark:

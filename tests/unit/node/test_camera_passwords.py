@@ -7,6 +7,7 @@ import keyring
 import pytest
 
 from core.access.model import SYSTEM
+from core.cameras.many import CameraEdit
 from core.cameras.model import Camera
 from core.cameras.service import secret_name
 from core.kernel.paths import Folders
@@ -151,5 +152,55 @@ def test_a_camera_whose_password_is_gone_is_not_asked_and_says_what_to_do(backen
             "No password is kept for this camera any more.",
             "Type it anew in Devices.",
         )
+
+    run_in(node, scenario)
+
+
+def test_a_change_of_many_cameras_asks_the_keyring_for_none_and_a_new_login_for_its_own(backend, make_node):
+    node = make_node()
+    n_cameras = 64
+
+    async def scenario():
+        cameras = node.services.cameras
+        stored = []
+        for index in range(n_cameras):
+            draft = replace(a_camera("synthetic:a"), camera_id=f"c{index:02}", name=f"C{index:02}", is_enabled=False)
+            stored.append(await cameras.add(SYSTEM, draft, PASSWORD))
+        await until(lambda: len(node._passwords) == n_cameras and node._reread_cameras._task.done())
+        n_asked = backend.n_asked
+
+        edits = [CameraEdit(camera_id=one.camera_id, version=one.version, site="Harbour") for one in stored]
+        await cameras.edit_many(SYSTEM, edits)
+        await until(lambda: all(camera.site == "Harbour" for camera in node._sight.cameras))
+        assert backend.n_asked == n_asked
+
+        first = await cameras.get("c00")
+        await cameras.update(SYSTEM, first, expect_version=first.version, password="changed")
+        await until(lambda: node._passwords["c00"] == "changed")
+
+        # Written once, and read once.
+        assert backend.n_asked == n_asked + 2
+        assert node._passwords["c01"] == PASSWORD
+
+    run_in(node, scenario)
+
+
+def test_a_password_that_was_put_into_the_keyring_by_hand_is_taken_once_the_camera_refuses_the_old_one(
+    backend,
+    make_node,
+    start_camera,  # noqa: F811
+    monkeypatch,
+):
+    monkeypatch.setattr(node_module, "PASSWORDS_AGAIN_S", 0.2)
+    rtsp = start_camera(username=USER, password=PASSWORD)
+    node = make_node()
+
+    async def scenario():
+        await node.services.cameras.add(SYSTEM, a_camera(rtsp.url), "the old one")
+        await until(lambda: is_in(node, "north", StreamState.UNAUTHORISED))
+
+        backend.kept[SERVICE, secret_name("north")] = PASSWORD
+
+        await until(lambda: is_in(node, "north", StreamState.LIVE))
 
     run_in(node, scenario)

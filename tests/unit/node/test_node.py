@@ -1,6 +1,7 @@
 """One node in this process: what holds it up, and what it says of itself."""
 
 import asyncio
+import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
 from core.vision.model import CountLine, LineCrossed, Observation, ObservationKind, Phase, Scene
 from tests.fixtures.room import SUSI
+from tests.unit.vision.toy_model import save_toy_openvino
 
 
 @pytest.fixture
@@ -297,6 +299,20 @@ def test_the_demonstration_model_in_place_of_another_calls_and_nothing_it_sees_c
     assert (observed_s, n_heard) == ([0.0], 0)
 
 
+def test_a_login_in_a_models_address_reaches_no_alarm_no_log_and_no_database(folders, caplog):
+    async def scenario(node):
+        (alarm,) = await alarms_of(node, 1)
+        return alarm.detail, repr(node.health())
+
+    detail, health = run_with_model(folders, "grpc://watch:hunter2@gpu.example:8001/roads", scenario)
+
+    assert "An inference server's address holds a password." in detail
+    kept = [path.read_bytes() for path in folders.data.parent.rglob("*") if path.is_file()]
+    assert any(b"holds a password" in content for content in kept)
+    for written in (detail.encode(), health.encode(), caplog.text.encode(), *kept):
+        assert b"hunter2" not in written
+
+
 def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that_call_back(folders):
     run_with_model(folders, "yolo11n", lambda node: alarms_of(node, 1))
 
@@ -305,6 +321,49 @@ def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that
         return node.health().stand_in_reason, await minute_and_who_heard(node)
 
     assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("has_camera", [False, True])
+def test_a_model_that_cannot_be_read_calls_and_runs_as_soon_as_it_can_be(folders, tmp_path, monkeypatch, has_camera):
+    monkeypatch.setattr("core.node.node.MODEL_AGAIN_S", 0.2)
+    model = save_toy_openvino(tmp_path / "toy_openvino_model")
+    weights, kept = model / "toy.bin", tmp_path / "toy.bin"
+    weights.rename(kept)
+    weights.symlink_to("/proc/self/mem")
+
+    def engines(node):
+        return [report.engine for report in node.health().workers if report.engine is not None]
+
+    async def until(is_true):
+        async with asyncio.timeout(60.0):
+            while not is_true():
+                await asyncio.sleep(0.02)
+
+    async def scenario(node):
+        (alarm,) = await alarms_of(node, 1)
+        before = alarm.detail, node.health().stand_in_reason
+        if has_camera:
+            camera = Camera(camera_id="", name="North", address="synthetic:a", detect_fps=5.0)
+            camera = await node.require_services().cameras.add(SYSTEM, camera)
+            await until(lambda: any(engine.is_demonstration for engine in engines(node)))
+
+        kept.replace(weights)
+        await alarms_of(node, 0)
+
+        if has_camera:
+            assert [engine.model_name for engine in engines(node)] == ["toy"]
+            await until(lambda: "demonstration" not in node._sight.streams[camera.camera_id].detection_reason)
+        notices = [notice.message for notice in node.health().notices if notice.key == "model"]
+        return *before, node._supervisor.model, node.health().stand_in_reason, notices
+
+    detail, reason, used, reason_then, notices = run_with_model(folders, str(model), scenario)
+
+    assert "toy.bin cannot be read: Input/output error" in detail
+    assert "It is tried again" in detail
+    assert reason == detail
+    assert (used, reason_then, notices) == (str(model / "toy.xml"), "", [])
 
 
 def said_by_a_rule(camera_id, kind):

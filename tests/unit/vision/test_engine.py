@@ -1,3 +1,4 @@
+import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from core.kernel.errors import BadInputError
 from core.media.convert import TileScaler
 from core.vision.decode import overlap
 from core.vision.engine import open_engine
+from core.vision.export import can_export
 from core.vision.models import find_model
 from tests.fixtures.testdata import ROOT, testdata
 from tests.unit.vision.toy_model import WH, bright_square, save_toy_openvino
@@ -74,12 +76,80 @@ def test_a_broken_model_gives_a_sentence_with_its_path(toy):
 
 
 def test_cuda_that_is_not_there_is_refused_with_a_way_out(toy, monkeypatch):
-    monkeypatch.setattr("core.vision.engine.has_cuda", lambda: False)
+    monkeypatch.setattr("core.vision.engine._does_device_answer", lambda: False)
 
     with pytest.raises(BadInputError, match="no CUDA device") as refused:
         open_engine(toy, prefer="torch-cuda")
 
     assert "auto" in refused.value.hint
+    assert open_engine(toy, n_threads=1).info.reason.startswith("No CUDA device answers on this machine, so the model")
+
+
+@pytest.fixture
+def device_that_answers(monkeypatch):
+    """The driver of a machine with a CUDA device, whatever is installed on it."""
+    monkeypatch.setattr("core.vision.engine._does_device_answer", lambda: True)
+
+
+def lacks(monkeypatch, *names):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name in names else found(name, *more))
+
+
+def find_anything(found):
+    """Return a search for modules that finds all: torch is not loaded for what needs none of it."""
+    return lambda name, *more: found(name, *more) or found("json")
+
+
+@pytest.mark.usefixtures("device_that_answers")
+@pytest.mark.parametrize("missing", [("torch",), ("torch", "ultralytics")])
+def test_a_program_without_torch_does_not_say_that_no_cuda_device_answers(toy, monkeypatch, missing):
+    lacks(monkeypatch, *missing)
+
+    reason = open_engine(toy, n_threads=1).info.reason
+
+    assert reason.startswith(f"A CUDA device answers, but {' and '.join(missing)}")
+    assert "not installed here, so the model runs on the CPU with OpenVINO." in reason
+    assert "watchfloor[torch]" in reason
+
+
+@pytest.mark.usefixtures("device_that_answers")
+def test_a_model_whose_weights_are_not_here_says_so_and_what_to_set(toy, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", find_anything(importlib.util.find_spec))
+
+    reason = open_engine(toy, n_threads=1).info.reason
+
+    assert reason == (
+        "A CUDA device answers, but the .pt that toy was made of is not here, so the model runs on the CPU with "
+        "OpenVINO. To use it, set vision.model to that .pt or to an .engine of it."
+    )
+
+
+@pytest.mark.usefixtures("device_that_answers")
+def test_cuda_that_is_asked_for_by_name_says_what_the_model_lacks(toy, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", find_anything(importlib.util.find_spec))
+
+    with pytest.raises(BadInputError, match=r"the \.pt that toy was made of is not here") as refused:
+        open_engine(toy, prefer="torch-cuda")
+    with pytest.raises(BadInputError, match=r"toy\.xml is no \.engine file"):
+        open_engine(toy, prefer="tensorrt")
+
+    assert "set vision.model" in refused.value.hint
+
+
+@pytest.mark.usefixtures("device_that_answers")
+@pytest.mark.skipif(not can_export(), reason="needs torch")
+def test_a_torch_that_does_not_see_the_device_is_named(toy, tmp_path):
+    weights = tmp_path / "toy.pt"
+    weights.write_bytes(b"no weights")
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("torch sees a device here")
+
+    reason = open_engine(replace(toy, source_pt=weights), n_threads=1).info.reason
+
+    assert reason.startswith(f"A CUDA device answers, but torch {torch.__version__} ")
+    assert "To use it, " in reason
 
 
 def test_onnx_runtime_refuses_what_it_cannot_read(toy):
@@ -183,6 +253,7 @@ import os, sys, threading
 from pathlib import Path
 import numpy as np
 from core.vision.engine import open_engine
+from core.vision.export import can_export
 from core.vision.models import find_model
 sys.setswitchinterval(1e-6)
 model = find_model(Path(sys.argv[1]), folder=Path(sys.argv[1]).parent, allow_download=False)

@@ -1,6 +1,7 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,7 +110,18 @@ def test_another_name_is_refused(server, tmp_path):
         ("http://gpu:8000", "names no inference server and model"),
         ("http:///roads", "names no inference server and model"),
         ("http://gpu:port/roads", "names no inference server and model"),
+        ("http://[gpu:8000/roads", "names no inference server and model"),
+        ("rtsp://gpu:8000/roads", "names no inference server and model"),
         ("http://me:secret@gpu:8000/roads", "holds a password"),
+        ("HTTPS://me:secret@gpu:8000/roads", "holds a password"),
+        ("grpc://me:secret@gpu:8001/roads", "holds a password"),
+        ("grpcs://me:secret@gpu:8001/roads", "holds a password"),
+        ("grpc://secret@gpu:8001/roads", "holds a password"),
+        ("http://me:sec/secret@gpu:8000/roads", "holds a password"),
+        ("http://[me:secret@gpu:8000/roads", "holds a password"),
+        ("http://gpu:8000/roads?token=secret", "holds a password"),
+        ("me:secret@gpu:8000/roads", "holds a password"),
+        ("me:secret@gpu", "holds a password"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_with_a_way_out(url, sentence, tmp_path):
@@ -118,6 +130,22 @@ def test_an_address_that_cannot_be_used_is_refused_with_a_way_out(url, sentence,
 
     assert refused.value.hint
     assert "secret" not in str(refused.value)
+
+
+def test_an_engine_refuses_a_login_by_itself(tmp_path):
+    model = replace(find("grpc://gpu:8001/roads", tmp_path), url="grpc://me:secret@gpu:8001/roads")
+
+    with pytest.raises(BadInputError, match="holds a password") as refused:
+        open_engine(model)
+
+    assert "secret" not in str(refused.value)
+
+
+def test_the_way_out_of_grpc_names_host_and_port(tmp_path):
+    with pytest.raises(BadInputError, match="not over gRPC") as refused:
+        open_engine(find("grpc://gpu:8001/roads", tmp_path))
+
+    assert "gpu:8001" in refused.value.hint
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 import hashlib
 import json
 import os
+import sys
 
 import pytest
 
-from core.kernel.errors import BadInputError
+from core.kernel.errors import BadInputError, UnavailableError
 from core.vision import models
+from core.vision.export import can_export
 from core.vision.models import find_model, read_onnx_metadata
 from core.vision.quantise import RECIPE, int8_folder
 from tests.fixtures.testdata import testdata
@@ -93,16 +95,63 @@ def test_an_openvino_model_without_its_weights_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("missing.onnx", "no model file"), ("clip.mp4", "ending '.mp4' is unknown"), ("x.engine", "no TensorRT")],
+    [("clip.mp4", "ending '.mp4' is unknown"), ("x.engine", "no TensorRT")],
 )
 def test_what_is_no_model_is_refused_by_name(tmp_path, name, reason):
-    if name != "missing.onnx":
-        (tmp_path / name).write_bytes(b"\x00\x00\x00\x00 something else")
+    (tmp_path / name).write_bytes(b"\x00\x00\x00\x00 something else")
 
     with pytest.raises(BadInputError, match=reason) as refused:
         find(tmp_path / name, tmp_path)
 
     assert name in refused.value.message
+
+
+def test_an_engine_whose_description_is_no_object_is_refused(tmp_path):
+    path = tmp_path / "x.engine"
+    path.write_bytes(b"\x02\x00\x00\x00[]")
+
+    with pytest.raises(BadInputError, match="no TensorRT"):
+        find(path, tmp_path)
+
+
+def test_a_file_that_is_not_there_may_come_yet(tmp_path):
+    with pytest.raises(UnavailableError, match=r"no model file .*missing\.onnx"):
+        find(tmp_path / "missing.onnx", tmp_path)
+
+
+UNREADABLE = "/proc/self/mem"
+"""Opens, and gives an error of the device for each byte that is read: as a share that hung up, also for root."""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+@pytest.mark.parametrize("name", ["city.engine", "mine.pt", "toy/toy.bin", "toy/metadata.yaml"])
+def test_a_file_that_cannot_be_read_is_away_and_named(tmp_path, name):
+    save_toy_openvino(tmp_path / "toy")
+    path = tmp_path / name
+    path.unlink(missing_ok=True)
+    path.symlink_to(UNREADABLE)
+
+    with pytest.raises(UnavailableError, match="Input/output error") as refused:
+        find(path.parent if path.parent != tmp_path else path, tmp_path)
+
+    assert path.parent.name in refused.value.message
+    assert refused.value.hint
+
+
+def test_a_place_that_cannot_be_asked_is_away(tmp_path):
+    name = "a" * 300 + ".onnx"
+
+    with pytest.raises(UnavailableError, match="name too long"):
+        find(tmp_path / name, tmp_path)
+
+
+@pytest.mark.skipif(not can_export(), reason="needs torch")
+def test_a_folder_that_takes_no_conversion_is_away(tmp_path):
+    weights, closed = lay_weights(tmp_path), tmp_path / "models"
+    closed.write_bytes(b"a file where the folder should be")
+
+    with pytest.raises(UnavailableError, match=r"could not be converted in .*models"):
+        find(weights, closed)
 
 
 def test_weights_without_torch_are_refused_with_a_way_out(tmp_path, monkeypatch):

@@ -345,6 +345,20 @@ def test_a_rule_that_only_takes_riders_for_people_on_foot_is_not_said_to_rest(tm
     camera.reader.close()
 
 
+@pytest.mark.parametrize(("is_demonstration", "n_resets"), [(True, 1), (False, 0)])
+def test_what_the_demonstration_model_saw_begins_nothing_of_the_model_that_takes_its_place(
+    camera, is_demonstration, n_resets
+):
+    camera.slot.use_detector(replace(ENGINE, is_demonstration=is_demonstration))
+    camera.see(seconds=0.2)
+    camera.answer(CAR)
+
+    camera.slot.lose_detector()
+    camera.slot.use_detector(ENGINE)
+
+    assert sum(isinstance(message, RulesReset) for message in camera.sent) == n_resets
+
+
 def test_a_detector_that_answers_gets_every_picture(camera):
     camera.slot.use_detector(ENGINE)
 
