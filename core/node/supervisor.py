@@ -53,6 +53,10 @@ HEALTHY_AFTER_S = 30.0
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 10.0
 DETECTOR = "detector"
+CANNOT_START = (
+    "The {what} cannot be started ({why}). It is tried again every few seconds; give this machine memory, "
+    "or end other programs on it."
+)
 
 
 @dataclass(eq=False)
@@ -234,34 +238,69 @@ class VisionSupervisor:
 
     def reports(self) -> tuple[WorkerReport, ...]:
         """How every worker is, and the detector last, once there is anything to detect."""
-        has_detector = self._detector.process is not None or self._detector.n_restarts
+        has_detector = self._detector.process is not None or self._detector.state != "starting"
         return tuple(_report(worker) for worker in (self._processes() if has_detector else self._workers))
 
     def _spawn(self, worker: _Running) -> None:
+        """Start a process for this worker; one that cannot be started is tried again like one that ended."""
         worker.restart = None
+        if self._is_stopping:
+            return
+        try:
+            self._start_process(worker)
+        except Exception as error:
+            # No memory, no process or no descriptor left, and whatever else: nobody but us would ever try again.
+            worker.state = "restarting"
+            worker.reason = CANNOT_START.format(what=_name_of(worker), why=error)
+            delay_s = self._respawn_later(worker)
+            log.error(
+                "vision worker %s cannot be started (%s), next try in %.1f s",
+                worker.key,
+                error,
+                delay_s,
+                exc_info=worker.n_failures == 1,
+            )
+        else:
+            log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), _pid_of(worker))
+        self._on_worker(_report(worker))
+
+    def _start_process(self, worker: _Running) -> None:
+        """Start process and threads; what was started of them ends again where one fails."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=True)
-        process = self._make_process(context, worker, theirs)
-        process.start()
-        theirs.close()
-        worker.process, worker.connection = process, ours
+        with contextlib.ExitStack() as begun:
+            ours, theirs = context.Pipe(duplex=True)
+            begun.callback(ours.close)
+            with theirs:
+                process = self._make_process(context, worker, theirs)
+                process.start()
+            begun.callback(process.kill)
+            outbox: queue.SimpleQueue[object | None] = queue.SimpleQueue()
+            if worker is not self._detector:
+                outbox.put(SetViews(sizes=self._sizes))
+                outbox.put(SetAttention(camera_ids=self._called))
+                outbox.put(self._bays)
+                if self._line is not None:
+                    outbox.put(self._line)
+            threading.Thread(target=_write, args=(ours, outbox), name="vision-write", daemon=True).start()
+            begun.callback(outbox.put, None)
+            # Last: it waits for the process, and must not find the pipe closed under it.
+            reader = threading.Thread(target=self._read, args=(worker, process, ours), name="vision-read", daemon=True)
+            reader.start()
+            begun.pop_all()
+        worker.process, worker.connection, worker.reader = process, ours, reader
         worker.started_s = worker.heard_s = time.monotonic()
         worker.engine = worker.heartbeat = None
         worker.outbox.put(None)  # The writer of the last process ends here.
-        worker.outbox = queue.SimpleQueue()
-        if worker is not self._detector:
-            worker.outbox.put(SetViews(sizes=self._sizes))
-            worker.outbox.put(SetAttention(camera_ids=self._called))
-            worker.outbox.put(self._bays)
-            if self._line is not None:
-                worker.outbox.put(self._line)
-        worker.reader = threading.Thread(
-            target=self._read, args=(worker, process, ours), name="vision-read", daemon=True
-        )
-        worker.reader.start()
-        threading.Thread(target=_write, args=(ours, worker.outbox), name="vision-write", daemon=True).start()
-        log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), process.pid)
-        self._on_worker(_report(worker))
+        worker.outbox = outbox
+
+    def _respawn_later(self, worker: _Running) -> float:
+        """Start it again after a while, which is longer each time; returns how long [s]."""
+        assert self._loop is not None
+        # The first restart comes at once: a black wall is worse than a wasted start.
+        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * math.pow(3.0, worker.n_failures))
+        worker.n_failures += 1
+        worker.restart = self._loop.call_later(delay_s, self._spawn, worker)
+        return delay_s
 
     def _make_process(self, context: SpawnContext, worker: _Running, theirs: Connection) -> BaseProcess:
         if worker is not self._detector:
@@ -350,19 +389,14 @@ class VisionSupervisor:
         if worker.connection is not None:
             worker.connection.close()
         worker.state = "restarting"
-        name = "detector" if worker is self._detector else "worker"
         # What it said of itself before it ended says more than how it ended.
-        worker.reason = worker.reason or f"The {name} ended ({_exit_text(process.exitcode)})."
+        worker.reason = worker.reason or f"The {_name_of(worker)} ended ({_exit_text(process.exitcode)})."
         worker.n_restarts += 1
-        # The first restart comes at once: a black wall is worse than a wasted start.
-        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * math.pow(3.0, worker.n_failures))
-        worker.n_failures += 1
+        delay_s = self._respawn_later(worker)
         log.warning(
             "vision worker %s ended (%s), next start in %.1f s", worker.key, _exit_text(process.exitcode), delay_s
         )
         self._on_worker(_report(worker))
-        assert self._loop is not None
-        worker.restart = self._loop.call_later(delay_s, self._spawn, worker)
 
     async def _watch_heartbeats(self) -> None:
         while True:
@@ -374,6 +408,11 @@ class VisionSupervisor:
                     log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
                     worker.heard_s = now_s
                     worker.process.kill()
+                elif worker.process is None and worker.restart is None and self._is_wanted(worker):
+                    self._spawn(worker)
+
+    def _is_wanted(self, worker: _Running) -> bool:
+        return any(one.jobs for one in (self._workers if worker is self._detector else (worker,)))
 
 
 def _write(connection: Connection, outbox: queue.SimpleQueue[object | None]) -> None:
@@ -391,6 +430,14 @@ def _end(process: BaseProcess | None, timeout_s: float) -> None:
         process.join(2.0)
 
 
+def _name_of(worker: _Running) -> str:
+    return "detector" if worker.key == DETECTOR else "worker"
+
+
+def _pid_of(worker: _Running) -> int | None:
+    return worker.process.pid if worker.process is not None else None
+
+
 def _exit_text(code: int | None) -> str:
     if code is None:
         return "no exit code"
@@ -402,7 +449,7 @@ def _report(worker: _Running) -> WorkerReport:
     return WorkerReport(
         key=worker.key,
         state=worker.state,
-        pid=worker.process.pid if worker.process is not None else None,
+        pid=_pid_of(worker),
         n_restarts=worker.n_restarts,
         n_failures=worker.n_failures,
         cpu_percent=beat.cpu_percent if beat else 0.0,
