@@ -49,7 +49,7 @@ from core.node.hearing import bays_of
 from core.node.mass_loss import SETTLE_S, MassLoss
 from core.node.model import Health, UnstoredCall, WorkerReport
 from core.node.raised import Raised
-from core.node.sight import CameraBack, CameraLost
+from core.node.sight import ENDS_ITS_READER, ENDS_ITS_READER_HINT, CameraBack, CameraLost
 from core.parking.forecast.model import FullExpected
 from core.parking.model import BayStatus, Lot
 from core.parking.rules import LotCondition
@@ -94,6 +94,7 @@ DATABASE_KEY = conditions.database_down("").condition_key
 """The condition that every console shows by itself."""
 
 UNSTABLE_AFTER = 3
+"""So many ends of a worker within an hour call, however well it runs in between."""
 """Ends of one worker in a row before an operator hears of it."""
 
 
@@ -609,15 +610,20 @@ class Calls:
 
     def take_worker(self, report: WorkerReport) -> None:
         """A worker started, opened its engine or ended."""
-        if report.state == "restarting" and report.n_failures >= UNSTABLE_AFTER:
-            self.raise_condition(conditions.worker_unstable(report.key, report.reason))
-        if report.state == "running" and not report.n_failures:
+        is_unstable = report.n_failures >= UNSTABLE_AFTER or report.is_culprit
+        if report.state == "restarting" and is_unstable:
+            self.raise_condition(conditions.worker_unstable(report.key, self._why_unstable(report)))
+        if report.state in ("running", "stopped") and not is_unstable:
             self.return_condition(conditions.worker_unstable(report.key, "").condition_key)
         if report.state == "restarting":
             for camera_id in report.camera_ids:
                 self.take_rules_begun_anew(camera_id)
         if report.engine is not None:
             self.return_condition(conditions.detection_off("").condition_key)
+
+    def _why_unstable(self, report: WorkerReport) -> str:
+        camera = self._find_camera(report.camera_ids[0]) if report.is_culprit else None
+        return report.reason if camera is None else f"{camera.name}: {ENDS_ITS_READER} {ENDS_ITS_READER_HINT}"
 
     def take_engine_failed(self, message: EngineFailed) -> None:
         """Pictures go on, detection does not."""

@@ -17,7 +17,8 @@ class WorkerReport:
 
     Attributes:
         n_restarts: Since the node started.
-        n_failures: Ends in a row; 0 again once it has run well for half a minute.
+        n_failures: Ends that nobody asked for and failed starts within the last hour.
+        is_culprit: Its only camera ends its process again and again.
     """
 
     key: str
@@ -25,6 +26,7 @@ class WorkerReport:
     pid: int | None
     n_restarts: int
     n_failures: int = 0
+    is_culprit: bool = False
     cpu_percent: float = 0.0
     memory_mb: float = 0.0
     engine: EngineInfo | None = None

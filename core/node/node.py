@@ -1277,7 +1277,10 @@ class Node:
 
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
-            self._sight.mark_restarting(report.camera_ids)
+            if report.is_culprit:
+                self._sight.mark_culprit(*report.camera_ids)
+            else:
+                self._sight.mark_restarting(report.camera_ids)
         if self._calls is None:
             return
         self._calls.take_worker(report)

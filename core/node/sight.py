@@ -59,6 +59,15 @@ STAND_IN = (
     "street. Give the site its model (vision.model; Health says what is wrong with it) and start the node anew."
 )
 
+SHOWN_STATES = (StreamState.LIVE, StreamState.STALE, StreamState.ENDED)
+"""Of cameras that had pictures from the process that reads them now."""
+
+ENDS_ITS_READER = "This camera ends the process that reads it again and again. It is read apart; other cameras go on."
+ENDS_ITS_READER_HINT = (
+    "It is tried again, more rarely each time. Read another stream of it or set another codec at the camera; where "
+    "pictures are decoded on a graphics card, decode them in software (vision.hardware_decode)."
+)
+
 BLIND_STATES = (StreamState.LOST, StreamState.UNAUTHORISED, StreamState.UNUSABLE)
 
 
@@ -138,6 +147,7 @@ class Sight:
         self._jobs: dict[str, CameraJob] = {}
         self._lost: set[str] = set()
         self._unusable_since: dict[str, float] = {}
+        self._dark_since: dict[str, float] = {}
         self._tried_s = 0.0
         self._totals: dict[str, dict[str, dict[str, int]]] = {}
         self._time_zone = time_zone
@@ -214,6 +224,7 @@ class Sight:
         for camera in cameras:
             if not camera.is_enabled:
                 self._end_loss(camera.camera_id)
+                self._dark_since.pop(camera.camera_id, None)
                 self._set_stream(StreamReport(camera_id=camera.camera_id, state=StreamState.DISABLED))
                 continue
             try:
@@ -275,6 +286,7 @@ class Sight:
         self._turn_day()
         self._tell_gaps()
         now_s = self._clock.monotonic()
+        self._watch_dark(now_s)
         for camera_id, since_s in self._unusable_since.items():
             self._take_report(replace(self.streams[camera_id], since_s=now_s - since_s))
         if self._unusable_since and now_s - self._tried_s >= AGAIN_S:
@@ -322,15 +334,29 @@ class Sight:
     def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:
         """Their worker is being restarted: the tiles must not look live meanwhile."""
         for camera_id in camera_ids:
-            if camera_id in self._cameras:
-                self._base.add(self.streams.get(camera_id))
-                self._set_stream(
-                    StreamReport(
-                        camera_id=camera_id,
-                        state=StreamState.RESTARTING,
-                        reason="The process that reads this camera ended and is being restarted.",
-                    )
-                )
+            self._mark(camera_id, "The process that reads this camera ended and is being restarted.")
+
+    def mark_culprit(self, camera_id: str) -> None:
+        """This camera ends the process that reads it again and again, and others are not to suffer from it."""
+        self._mark(camera_id, ENDS_ITS_READER, ENDS_ITS_READER_HINT)
+
+    def _mark(self, camera_id: str, reason: str, hint: str = "") -> None:
+        if camera_id not in self._cameras:
+            return
+        self._dark_since.setdefault(camera_id, self._clock.monotonic())
+        self._base.add(self.streams.get(camera_id))
+        self._set_stream(StreamReport(camera_id=camera_id, state=StreamState.RESTARTING, reason=reason, hint=hint))
+
+    def _watch_dark(self, now_s: float) -> None:
+        """Go on telling of cameras whose process is being restarted, and call for those that stay without a picture."""
+        for camera_id, since_s in tuple(self._dark_since.items()):
+            report = self.streams[camera_id]
+            if report.state is StreamState.RESTARTING:
+                report = replace(report, since_s=now_s - since_s)
+                self._set_stream(report)
+            if now_s - since_s > UNANSWERED_ALARM_AFTER_S and camera_id not in self._lost:
+                self._lost.add(camera_id)
+                self._on_lost(CameraLost(camera=self._cameras[camera_id], report=report))
 
     def sums(self) -> tuple[int, int, int, int]:
         """Frames, dropped frames, detections and observations of all cameras since the node started."""
@@ -372,6 +398,8 @@ class Sight:
             own = report.is_blind or report.is_hidden or camera.scene == UNREADABLE
             said = f"{report.detection_reason} {STAND_IN}" if own else STAND_IN
             report = replace(report, detection_reason=said.strip(), is_detection_reduced=False)
+        if report.state in SHOWN_STATES:
+            self._dark_since.pop(report.camera_id, None)
         self._set_stream(report)
         self._follow_sight(report)
         if report.state is StreamState.LIVE:
@@ -481,6 +509,7 @@ class Sight:
         self._counted.forget(camera_id)
         self._lost.discard(camera_id)
         self._blind.discard(camera_id)
+        self._dark_since.pop(camera_id, None)
         self._ring_of(camera_id).unlink(missing_ok=True)
         remove_left(self._rings, camera_id)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
-import math
 import multiprocessing
 import queue
 import threading
@@ -17,6 +17,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 
+import psutil
+
+from core.media.model import SourceSpec
+from core.node.ends import Ends
 from core.node.model import WorkerReport
 from core.vision.detector import run_detector
 from core.vision.messages import (
@@ -50,14 +54,25 @@ START_TIMEOUT_S = 45.0
 """Until the first heartbeat: after a cold start of a busy machine the libraries alone may take longer than 8 s."""
 
 HEALTHY_AFTER_S = 30.0
-FIRST_DELAY_S = 0.1
-MAX_DELAY_S = 10.0
+MAX_APART = 8
+ROOM_MB = 500.0
+"""So many workers are set apart at most, and only while so much memory is free: each takes some of it."""
+
 DETECTOR = "detector"
+CANNOT_START = (
+    "The {what} cannot be started ({why}). It is tried again every few seconds; give this machine memory, "
+    "or end other programs on it."
+)
 
 
 @dataclass(eq=False)
 class _Running:
-    """One worker process and what is known about it."""
+    """One worker process and what is known about it.
+
+    Attributes:
+        is_culprit: Its only camera ends its process again and again.
+        is_leaving: It was asked to end; its cameras go to `host` then.
+    """
 
     key: str
     jobs: dict[str, CameraJob] = field(default_factory=dict)
@@ -67,7 +82,10 @@ class _Running:
     state: str = "starting"
     reason: str = ""
     n_restarts: int = 0
-    n_failures: int = 0
+    ends: Ends = field(default_factory=Ends)
+    is_culprit: bool = False
+    is_leaving: bool = False
+    host: _Running | None = None
     started_s: float = 0.0
     heard_s: float = 0.0
     engine: EngineInfo | None = None
@@ -78,6 +96,9 @@ class _Running:
 
 class VisionSupervisor:
     """Spawns workers, spreads cameras over them and restarts what ends.
+
+    Where a worker ends again and again its cameras are halved, until the one that ends it is alone; after a calm hour
+    they are read together again.
 
     Threads: everything on the node's loop; each worker has a thread that reads its pipe and one that writes to it,
     because a worker that hangs must not stop the node.
@@ -115,6 +136,7 @@ class VisionSupervisor:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._n_restarts_gone = 0
 
     async def start(self) -> None:
         """Begin to watch over workers; the first `set_cameras` starts them."""
@@ -145,23 +167,41 @@ class VisionSupervisor:
                 del self._views[camera_id]
             else:
                 self._views[camera_id] = kept
-        before = {worker.key: frozenset(worker.jobs) for worker in self._workers}
+        before = {worker.key: worker.jobs for worker in self._workers}
         for worker in self._workers:
             worker.jobs = {key: wanted.pop(key) for key in worker.jobs if key in wanted}
+        self._give(wanted)
+        for worker in tuple(self._workers):
+            if worker.ends.apart_s is not None and not worker.jobs:
+                self._take_leave(worker)
+            elif worker.is_culprit and _sources(worker.jobs) != _sources(before.get(worker.key, {})):
+                self._forgive(worker)
+        self._tell_cameras(before)
+
+    def _give(self, wanted: Mapping[str, CameraJob]) -> None:
+        """Put cameras where there is room; never to those that are suspect."""
         for camera_id, job in wanted.items():
-            free = [worker for worker in self._workers if len(worker.jobs) < self._per_worker]
+            together = [one for one in self._workers if one.ends.apart_s is None and not one.is_leaving]
+            free = [worker for worker in together if len(worker.jobs) < self._per_worker]
             if not free:
-                free = [_Running(key=f"{len(self._workers) + 1}")]
+                free = [_Running(key=self._free_key())]
                 self._workers.append(free[0])
             min(free, key=lambda worker: len(worker.jobs)).jobs[camera_id] = job
-        if jobs and self._detector.process is None and self._detector.restart is None:
+
+    def _tell_cameras(self, before: Mapping[str, Collection[str]]) -> None:
+        """Start what has cameras and does not run, tell the others theirs; `before` says which they had."""
+        if self._is_wanted(self._detector) and self._detector.process is None and self._detector.restart is None:
             self._spawn(self._detector)
         for worker in self._workers:
             if worker.process is None and worker.restart is None and worker.jobs:
                 self._spawn(worker)
             elif worker.process is not None:
-                come = worker.jobs.keys() - before.get(worker.key, frozenset())
+                come = worker.jobs.keys() - set(before.get(worker.key, ()))
                 worker.outbox.put(SetCameras(cameras=tuple(worker.jobs.values()), views=self._views_of(come)))
+
+    def _free_key(self) -> str:
+        taken = {worker.key for worker in self._workers}
+        return next(key for number in itertools.count(1) if (key := f"{number}") not in taken)
 
     def set_views(self, sizes: dict[str, tuple[int, int]]) -> None:
         """Tell the workers which cameras are shown, and how large [px]."""
@@ -238,42 +278,77 @@ class VisionSupervisor:
     @property
     def n_restarts(self) -> int:
         """Restarts of all workers and the detector since the node started."""
-        return sum(worker.n_restarts for worker in self._processes())
+        return self._n_restarts_gone + sum(worker.n_restarts for worker in self._processes())
 
     @property
     def has_detector(self) -> bool:
         """Whether there was anything to detect yet."""
-        return self._detector.process is not None or self._detector.n_restarts > 0
+        return self._detector.process is not None or self._detector.state != "starting"
 
     def reports(self) -> tuple[WorkerReport, ...]:
         """How every worker is, and the detector last, once there is anything to detect."""
         return tuple(_report(worker) for worker in (self._processes() if self.has_detector else self._workers))
 
     def _spawn(self, worker: _Running) -> None:
+        """Start a process for this worker; one that cannot be started is tried again like one that ended."""
         worker.restart = None
+        if self._is_stopping:
+            return
+        try:
+            self._start_process(worker)
+        except Exception as error:
+            # No memory, no process or no descriptor left, and whatever else: nobody but us would ever try again.
+            worker.state = "restarting"
+            worker.reason = CANNOT_START.format(what=_name_of(worker), why=error)
+            worker.ends.unstarted_s.append(time.monotonic())
+            delay_s = self._respawn_later(worker)
+            log.error(
+                "vision worker %s cannot be started (%s), next try in %.1f s",
+                worker.key,
+                error,
+                delay_s,
+                exc_info=worker.ends.n_in_row == 1,
+            )
+        else:
+            log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), _pid_of(worker))
+        self._on_worker(_report(worker))
+
+    def _start_process(self, worker: _Running) -> None:
+        """Start process and threads; what was started of them ends again where one fails."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=True)
-        process = self._make_process(context, worker, theirs)
-        process.start()
-        theirs.close()
-        worker.process, worker.connection = process, ours
+        with contextlib.ExitStack() as begun:
+            ours, theirs = context.Pipe(duplex=True)
+            begun.callback(ours.close)
+            with theirs:
+                process = self._make_process(context, worker, theirs)
+                process.start()
+            begun.callback(process.kill)
+            outbox: queue.SimpleQueue[object | None] = queue.SimpleQueue()
+            if worker is not self._detector:
+                outbox.put(SetViews(sizes=self._sizes))
+                outbox.put(SetAttention(camera_ids=self._called))
+                outbox.put(self._bays)
+                if self._line is not None:
+                    outbox.put(self._line)
+            threading.Thread(target=_write, args=(ours, outbox), name="vision-write", daemon=True).start()
+            begun.callback(outbox.put, None)
+            # Last: it waits for the process, and must not find the pipe closed under it.
+            reader = threading.Thread(target=self._read, args=(worker, process, ours), name="vision-read", daemon=True)
+            reader.start()
+            begun.pop_all()
+        worker.process, worker.connection, worker.reader = process, ours, reader
         worker.started_s = worker.heard_s = time.monotonic()
         worker.engine = worker.heartbeat = None
         worker.outbox.put(None)  # The writer of the last process ends here.
-        worker.outbox = queue.SimpleQueue()
-        if worker is not self._detector:
-            worker.outbox.put(SetViews(sizes=self._sizes))
-            worker.outbox.put(SetAttention(camera_ids=self._called))
-            worker.outbox.put(self._bays)
-            if self._line is not None:
-                worker.outbox.put(self._line)
-        worker.reader = threading.Thread(
-            target=self._read, args=(worker, process, ours), name="vision-read", daemon=True
-        )
-        worker.reader.start()
-        threading.Thread(target=_write, args=(ours, worker.outbox), name="vision-write", daemon=True).start()
-        log.info("vision worker %s started with %d cameras (pid %s)", worker.key, len(worker.jobs), process.pid)
-        self._on_worker(_report(worker))
+        worker.outbox = outbox
+
+    def _respawn_later(self, worker: _Running) -> float:
+        """Start it again after a while, which is longer each time; returns how long [s]."""
+        assert self._loop is not None
+        delay_s = worker.ends.delay_alone_s() if worker.is_culprit else worker.ends.delay_s()
+        worker.ends.n_in_row += 1
+        worker.restart = self._loop.call_later(delay_s, self._spawn, worker)
+        return delay_s
 
     def _make_process(self, context: SpawnContext, worker: _Running, theirs: Connection) -> BaseProcess:
         if worker is not self._detector:
@@ -322,8 +397,9 @@ class VisionSupervisor:
                     worker.reason = ""
                 worker.state = "running"
                 self._on_worker(_report(worker))
-            if worker.n_failures and worker.heard_s - worker.started_s > HEALTHY_AFTER_S:
-                worker.n_failures = 0
+            if worker.heard_s - worker.started_s > HEALTHY_AFTER_S:
+                worker.ends.n_in_row = 0
+            if worker.ends.forget_old(worker.heard_s):
                 self._on_worker(_report(worker))
         elif isinstance(message, EngineOpened):
             worker.engine, worker.reason = message.engine, ""
@@ -361,31 +437,117 @@ class VisionSupervisor:
             self._line = None
         if worker.connection is not None:
             worker.connection.close()
+        worker.reason = worker.reason or f"The {_name_of(worker)} ended ({_exit_text(process.exitcode)})."
+        if worker.is_leaving:
+            self._drop(worker)
+            return
         worker.state = "restarting"
-        name = "detector" if worker is self._detector else "worker"
-        # What it said of itself before it ended says more than how it ended.
-        worker.reason = worker.reason or f"The {name} ended ({_exit_text(process.exitcode)})."
         worker.n_restarts += 1
-        # The first restart comes at once: a black wall is worse than a wasted start.
-        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * math.pow(3.0, worker.n_failures))
-        worker.n_failures += 1
-        log.warning(
-            "vision worker %s ended (%s), next start in %.1f s", worker.key, _exit_text(process.exitcode), delay_s
-        )
+        worker.ends.ended_s.append(time.monotonic())
+        parts = [worker] if worker is self._detector else self._set_apart(worker)
+        for part in parts:
+            delay_s = self._respawn_later(part)
+            log.warning(
+                "vision worker %s ended (%s), next start of %s with %d cameras in %.1f s",
+                worker.key,
+                _exit_text(process.exitcode),
+                part.key,
+                len(part.jobs),
+                delay_s,
+            )
+            self._on_worker(_report(part))
+
+    def _set_apart(self, worker: _Running) -> list[_Running]:
+        """Halve the cameras of a worker that ended again: the half without the culprit runs on; returns its parts."""
+        now_s = time.monotonic()
+        worker.ends.forget_old(now_s)
+        if not worker.ends.is_suspect(now_s):
+            return [worker]
+        if len(worker.jobs) < 2:
+            worker.is_culprit = bool(worker.jobs)
+            worker.ends.apart_s = now_s
+            return [worker]
+        n_apart = sum(one.ends.apart_s is not None for one in self._workers)
+        if n_apart >= MAX_APART or psutil.virtual_memory().available / 1e6 < ROOM_MB:
+            log.error("vision worker %s is not halved: there is no room for another", worker.key)
+            return [worker]
+        worker.ends.apart_s = now_s
+        moved = {camera_id: worker.jobs.pop(camera_id) for camera_id in tuple(worker.jobs)[len(worker.jobs) // 2 :]}
+        part = _Running(key=self._free_key(), jobs=moved, state=worker.state, reason=worker.reason)
+        part.ends = Ends(apart_s=now_s, n_in_row=worker.ends.n_in_row)
+        self._workers.append(part)
+        return [worker, part]
+
+    def _forgive(self, worker: _Running) -> None:
+        """Its camera is read from elsewhere now: that may be the end of its trouble."""
+        worker.is_culprit = False
+        worker.ends = Ends(apart_s=worker.ends.apart_s)
+        if worker.restart is not None:
+            worker.restart.cancel()
+            worker.restart = None
+
+    def _rejoin(self, now_s: float) -> None:
+        """Give the cameras of one worker that was set apart to another, where both are calm."""
+        if any(worker.is_leaving for worker in self._workers):
+            return
+        calm = [worker for worker in self._workers if worker.state == "running" and worker.ends.is_calm(now_s)]
+        calm.sort(key=lambda worker: len(worker.jobs))
+        for worker in calm:
+            if worker.ends.apart_s is None:
+                continue
+            room = self._per_worker - len(worker.jobs)
+            host = next((one for one in reversed(calm) if one is not worker and len(one.jobs) <= room), None)
+            if host is not None:
+                worker.host = host
+                self._take_leave(worker)
+                return
+            worker.ends.apart_s, worker.is_culprit = None, False
+            self._on_worker(_report(worker))
+
+    def _take_leave(self, worker: _Running) -> None:
+        """End this worker for good; its cameras are read elsewhere once it has let go of them."""
+        if worker.restart is not None:
+            worker.restart.cancel()
+            worker.restart = None
+        if worker.process is None:
+            self._drop(worker)
+        elif not worker.is_leaving:
+            log.info("vision worker %s leaves its %d cameras to others", worker.key, len(worker.jobs))
+            worker.is_leaving = True
+            worker.outbox.put(StopWorker())
+
+    def _drop(self, worker: _Running) -> None:
+        before = {one.key: frozenset(one.jobs) for one in self._workers}
+        self._workers.remove(worker)
+        self._n_restarts_gone += worker.n_restarts
+        jobs, worker.jobs = worker.jobs, {}
+        worker.state, worker.is_culprit, worker.ends = "stopped", False, Ends()
+        worker.outbox.put(None)
         self._on_worker(_report(worker))
-        assert self._loop is not None
-        worker.restart = self._loop.call_later(delay_s, self._spawn, worker)
+        if not jobs:
+            return
+        if worker.host in self._workers:
+            worker.host.jobs |= jobs
+        else:
+            self._give(jobs)
+        self._tell_cameras(before)
 
     async def _watch_heartbeats(self) -> None:
         while True:
             await asyncio.sleep(1.0)
             now_s = time.monotonic()
+            self._rejoin(now_s)
             for worker in self._processes():
                 patience_s = START_TIMEOUT_S if worker.heartbeat is None else HEARTBEAT_TIMEOUT_S
                 if worker.process is not None and now_s - worker.heard_s > patience_s:
                     log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
                     worker.heard_s = now_s
                     worker.process.kill()
+                elif worker.process is None and worker.restart is None and self._is_wanted(worker):
+                    self._spawn(worker)
+
+    def _is_wanted(self, worker: _Running) -> bool:
+        return any(one.jobs for one in (self._workers if worker is self._detector else (worker,)))
 
 
 def _write(connection: Connection, outbox: queue.SimpleQueue[object | None]) -> None:
@@ -403,6 +565,18 @@ def _end(process: BaseProcess | None, timeout_s: float) -> None:
         process.join(2.0)
 
 
+def _sources(jobs: Mapping[str, CameraJob]) -> set[tuple[SourceSpec, SourceSpec | None]]:
+    return {(job.source, job.sub_source) for job in jobs.values()}
+
+
+def _name_of(worker: _Running) -> str:
+    return "detector" if worker.key == DETECTOR else "worker"
+
+
+def _pid_of(worker: _Running) -> int | None:
+    return worker.process.pid if worker.process is not None else None
+
+
 def _exit_text(code: int | None) -> str:
     if code is None:
         return "no exit code"
@@ -414,9 +588,10 @@ def _report(worker: _Running) -> WorkerReport:
     return WorkerReport(
         key=worker.key,
         state=worker.state,
-        pid=worker.process.pid if worker.process is not None else None,
+        pid=_pid_of(worker),
         n_restarts=worker.n_restarts,
-        n_failures=worker.n_failures,
+        n_failures=worker.ends.n_counted,
+        is_culprit=worker.is_culprit,
         cpu_percent=beat.cpu_percent if beat else 0.0,
         memory_mb=beat.memory_mb if beat else 0.0,
         engine=worker.engine,

@@ -31,6 +31,11 @@ class CameraJob:
     tracker: TrackerKind = TrackerKind.BYTETRACK
     detect_fps: float = 8.0
 
+    def shows_as(self, other: CameraJob) -> bool:
+        """Whether the other job shows the same picture, with the same parts of it private."""
+        mine = (self.source, self.sub_source, self.scene.private_parts)
+        return mine == (other.source, other.sub_source, other.scene.private_parts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:

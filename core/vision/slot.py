@@ -428,9 +428,7 @@ class CameraSlot:
 
     def leave_look_back(self, job: CameraJob) -> LookBack | None:
         """Give away what is kept of the picture; None where the next job shows another one, or less of it."""
-        mine = self.job
-        seen = (mine.source, mine.sub_source, mine.scene.private_parts)
-        if (job.source, job.sub_source, job.scene.private_parts) != seen:
+        if not self.job.shows_as(job):
             return None
         kept, self.look_back = self.look_back, LookBack()
         return kept

@@ -1,8 +1,9 @@
 """The vision worker process: reads a group of cameras, shows their pictures, tracks, watches the rules.
 
-Threads: one reader per camera (decode, scale, write to the ring), one that hears the detector (tracker, rules), one
-that listens to the node, and the main thread, which reports once a second. Newest wins everywhere; what is passed over
-is counted. The engine runs in a process of its own (`core.vision.detector`): when it ends, pictures go on.
+Threads: one reader per camera (decode, scale, write to the ring), one per camera that is being closed, one that hears
+the detector (tracker, rules), one that listens to the node, and the main thread, which reports once a second. Newest
+wins everywhere; what is passed over is counted. The engine runs in a process of its own (`core.vision.detector`): when
+it ends, pictures go on.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ log = logging.getLogger(__name__)
 _ONE_THREAD = {"OPENCV_FOR_THREADS_NUM": "1"}
 """OpenCV's other threads spin while they wait: for the few corners of a vehicle they burn more than they do."""
 
+CLOSED_WITHIN_S = 3.0
+"""Before the node loses patience with a worker that it asked to end."""
+
 AGAIN_S = 10.0
 """A camera that could not be opened is tried again this often."""
 
@@ -65,6 +69,20 @@ class _Failed:
     reason: str
     since_s: float
     tried_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closing:
+    """A slot that is letting go of its camera.
+
+    Attributes:
+        job: What was wanted next when it began to close; None where nothing was.
+        look_back: What is kept of the picture for that job; clips may be asked of it meanwhile.
+    """
+
+    thread: threading.Thread
+    job: CameraJob | None
+    look_back: LookBack | None
 
 
 class _Worker:
@@ -89,7 +107,8 @@ class _Worker:
         self._me = psutil.Process()
         self._jobs: tuple[CameraJob, ...] = ()
         self._failed: dict[str, _Failed] = {}
-        self._setting = threading.Lock()
+        self._closing: dict[str, _Closing] = {}
+        self._setting = threading.RLock()
 
     def run(self) -> None:
         self._set_cameras(self._config.cameras)
@@ -108,8 +127,15 @@ class _Worker:
         # First of all: a camera that does not let go must not cost the others what they measured.
         for slot in tuple(self._slots.values()):
             slot.tell_last_minutes()
-        for slot in tuple(self._slots.values()):
-            slot.close()
+        self._close_all()
+
+    def _close_all(self) -> None:
+        with self._setting:
+            self._set_cameras(())
+            threads = [closing.thread for closing in self._closing.values()]
+        deadline_s = time.monotonic() + CLOSED_WITHIN_S
+        for thread in threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
 
     def _heartbeat(self) -> Heartbeat:
         now_s = time.monotonic()
@@ -147,6 +173,14 @@ class _Worker:
             self._stopping.set()
 
     def _take(self, message: object) -> None:
+        if isinstance(message, UseDetector):
+            self._detector.use(message)
+            return
+        # Slots are opened on other threads, too: none may miss that its camera is turned away.
+        with self._setting:
+            self._take_for_slots(message)
+
+    def _take_for_slots(self, message: object) -> None:
         if isinstance(message, SetViews):
             self._sizes = message.sizes
             for camera_id, slot in tuple(self._slots.items()):
@@ -175,12 +209,7 @@ class _Worker:
                     self._views[message.camera_id] = told.view
             self._send(ViewForgotten(camera_id=message.camera_id))
         elif isinstance(message, KeepClip):
-            asked = self._slots.get(message.camera_id)
-            ago_s = max(0.0, time.time() - message.at_s)
-            if asked is None or not asked.look_back.begin(message.clip_id, time.monotonic(), ago_s=ago_s):
-                self._send(ClipKept(camera_id=message.camera_id, clip_id=message.clip_id, pictures=()))
-        elif isinstance(message, UseDetector):
-            self._detector.use(message)
+            self._keep_clip(message)
 
     def _send(self, message: object) -> None:
         try:
@@ -204,44 +233,88 @@ class _Worker:
     def _open_slots(self, jobs: tuple[CameraJob, ...]) -> None:
         wanted = {job.camera_id: job for job in jobs}
         self._failed = {camera_id: one for camera_id, one in self._failed.items() if camera_id in wanted}
-        kept: dict[str, LookBack | None] = {}
         for camera_id, slot in tuple(self._slots.items()):
             job = wanted.get(camera_id)
             if job != slot.job:
-                with self._slots_lock:
-                    del self._slots[camera_id]
-                slot.tell_view(SystemClock().now())
-                self._views.pop(camera_id, None)
-                if slot.view is not None:
-                    self._views[camera_id] = slot.view
-                kept[camera_id] = None if job is None else slot.leave_look_back(job)
-                slot.close()
+                self._begin_close(slot, job)
         self._views = {camera_id: view for camera_id, view in self._views.items() if camera_id in wanted}
         for camera_id, job in wanted.items():
-            if camera_id in self._slots:
-                continue
-            try:
-                slot = CameraSlot(
-                    job,
-                    asks=self._detector,
-                    send=self._send,
-                    look_back=kept.get(camera_id),
-                    view=self._views.get(camera_id),
-                )
-            except (OSError, ConsoleError) as error:
-                log.error("camera %s cannot be shown: %s", camera_id, error)
-                self._note_failure(camera_id, str(error))
-                continue
-            self._failed.pop(camera_id, None)
-            slot.show_at(self._sizes.get(camera_id))
-            self._share_bays(slot)
-            self._share_away(slot)
-            with self._slots_lock:
-                self._slots[camera_id] = slot
-                if self._engine is not None:
-                    slot.use_detector(self._engine)
-            slot.start()
+            if camera_id not in self._slots and camera_id not in self._closing:
+                self._open_slot(job, None)
         self._share_attention()
+
+    def _begin_close(self, slot: CameraSlot, job: CameraJob | None) -> None:
+        """Close a slot on a thread of its own: a reader that waits for a dead camera lets go after seconds only."""
+        camera_id = slot.job.camera_id
+        with self._slots_lock:
+            del self._slots[camera_id]
+        slot.tell_view(SystemClock().now())
+        self._views.pop(camera_id, None)
+        if slot.view is not None:
+            self._views[camera_id] = slot.view
+        look_back = None if job is None else slot.leave_look_back(job) or LookBack()
+        thread = threading.Thread(target=self._close_slot, args=(slot,), name=f"close {camera_id}", daemon=True)
+        self._closing[camera_id] = _Closing(thread=thread, job=job, look_back=look_back)
+        try:
+            thread.start()
+        except RuntimeError:
+            log.warning("camera %s is closed here: no thread can be started for it", camera_id)
+            self._close_slot(slot)
+
+    def _close_slot(self, slot: CameraSlot) -> None:
+        """Close it, then open the next one of its camera."""
+        camera_id = slot.job.camera_id
+        try:
+            slot.close()
+        except Exception:
+            # The next one must come in any case.
+            log.exception("camera %s was not closed well", camera_id)
+        with self._setting:
+            closed = self._closing.pop(camera_id)
+            job = next((job for job in self._jobs if job.camera_id == camera_id), None)
+            if job is None:
+                self._break_off(camera_id, closed.look_back)
+                return
+            self._open_slot(job, closed)
+            self._share_attention()
+
+    def _open_slot(self, job: CameraJob, closed: _Closing | None) -> None:
+        """Read a camera; goes on with what was kept of its picture where `closed` showed the same."""
+        camera_id = job.camera_id
+        look_back = None if closed is None else closed.look_back
+        if closed is not None and (closed.job is None or not closed.job.shows_as(job)):
+            self._break_off(camera_id, look_back)
+            look_back = None
+        try:
+            slot = CameraSlot(
+                job, asks=self._detector, send=self._send, look_back=look_back, view=self._views.get(camera_id)
+            )
+        except (OSError, ConsoleError) as error:
+            log.error("camera %s cannot be shown: %s", camera_id, error)
+            self._break_off(camera_id, look_back)
+            self._note_failure(camera_id, str(error))
+            return
+        self._failed.pop(camera_id, None)
+        slot.show_at(self._sizes.get(camera_id))
+        self._share_bays(slot)
+        self._share_away(slot)
+        with self._slots_lock:
+            self._slots[camera_id] = slot
+            if self._engine is not None:
+                slot.use_detector(self._engine)
+        slot.start()
+
+    def _break_off(self, camera_id: str, look_back: LookBack | None) -> None:
+        """Send the clips that nobody goes on with, as far as they are."""
+        for clip_id, pictures in () if look_back is None else look_back.broken_off():
+            self._send(ClipKept(camera_id=camera_id, clip_id=clip_id, pictures=pictures))
+
+    def _keep_clip(self, asked: KeepClip) -> None:
+        slot, closing = self._slots.get(asked.camera_id), self._closing.get(asked.camera_id)
+        look_back = slot.look_back if slot is not None else closing.look_back if closing is not None else None
+        ago_s = max(0.0, time.time() - asked.at_s)
+        if look_back is None or not look_back.begin(asked.clip_id, time.monotonic(), ago_s=ago_s):
+            self._send(ClipKept(camera_id=asked.camera_id, clip_id=asked.clip_id, pictures=()))
 
     def _note_failure(self, camera_id: str, reason: str) -> None:
         now_s = time.monotonic()

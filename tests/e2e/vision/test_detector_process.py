@@ -31,7 +31,7 @@ CLIP_FPS = 25
 class Service:
     """Cameras on a supervisor, and everything it says."""
 
-    def __init__(self, folder, model) -> None:
+    def __init__(self, folder, model, *, cameras_per_worker=2) -> None:
         self.model = model
         self.folder = folder
         self.messages: list[object] = []
@@ -39,7 +39,7 @@ class Service:
         config = WorkerConfig(key="", models=folder, logs=folder, model=str(model), confidence=0.3)
         self.supervisor = VisionSupervisor(
             config,
-            cameras_per_worker=2,
+            cameras_per_worker=cameras_per_worker,
             on_message=self.messages.append,
             on_worker=lambda report: self.states.append((report.key, report.state)),
         )

@@ -552,11 +552,30 @@ def test_a_station_that_was_removed_in_a_jam_and_comes_back_calls_again():
     run(scenario)
 
 
-def test_a_worker_that_ends_again_and_again_calls_and_takes_it_back_once_it_runs_well():
-    def worker(state, n_failures):
-        return WorkerReport(
-            key="detector", state=state, pid=1, n_restarts=40, n_failures=n_failures, reason="It ended."
-        )
+def worker(state, n_failures, **changes):
+    one = WorkerReport(key="detector", state=state, pid=1, n_restarts=40, n_failures=n_failures, reason="It ended.")
+    return replace(one, **changes)
+
+
+def test_a_camera_that_ends_its_process_is_named_in_the_call_which_holds_while_it_runs_in_between():
+    culprit = {"key": "3", "is_culprit": True, "camera_ids": ("a",)}
+
+    async def scenario(calls, incidents):
+        calls.take_worker(worker("restarting", 1, **culprit))
+        calls.take_worker(worker("running", 1, **culprit))
+        await calls.drain(timeout_s=5)
+        assert ("raise", "system/worker:3") in incidents.done
+        assert ("return", "system/worker:3") not in incidents.done
+        assert incidents.conditions[-1].detail.startswith("A: This camera ends the process that reads it")
+
+        calls.take_worker(worker("stopped", 0, key="3"))
+        await calls.drain(timeout_s=5)
+        assert incidents.done[-1] == ("return", "system/worker:3")
+
+    run(scenario)
+
+
+def test_a_worker_that_ends_three_times_an_hour_calls_and_takes_it_back_once_it_runs_well():
 
     async def scenario(calls, incidents):
         calls.take_worker(worker("restarting", 1))
@@ -567,7 +586,7 @@ def test_a_worker_that_ends_again_and_again_calls_and_takes_it_back_once_it_runs
         for _ in range(2):
             calls.take_worker(worker("restarting", 3))
             calls.take_worker(worker("running", 3))
-            calls.take_worker(worker("running", 0))
+            calls.take_worker(worker("running", 2))
         await calls.drain(timeout_s=5)
 
         key = "system/worker:detector"

@@ -457,6 +457,53 @@ def test_the_tile_of_a_restarting_worker_does_not_look_live(sight):
     assert sight.streams["a"].reason
 
 
+def test_a_camera_that_restarts_keep_from_showing_anything_is_lost_until_it_shows_something(sight, told, clock):
+    sight.set_cameras((camera(),))
+    sight.take(beat(report(StreamState.LIVE)))
+    for _ in range(3):
+        sight.mark_restarting(("a",))
+        clock.advance(seconds=3)
+        sight.watch()
+        assert sight.streams["a"].since_s > 0.0
+        sight.take(beat(report(StreamState.CONNECTING, since_s=1.0)))
+        clock.advance(seconds=1)
+        sight.watch()
+    assert told.lost == []
+
+    sight.mark_restarting(("a",))
+    clock.advance(seconds=4)
+    sight.watch()
+    sight.watch()
+
+    assert [lost.camera.camera_id for lost in told.lost] == ["a"]
+    sight.take(beat(report(StreamState.LIVE)))
+    assert [back.camera_id for back in told.back] == ["a"]
+
+
+def test_one_short_restart_calls_nobody(sight, told, clock):
+    sight.set_cameras((camera(),))
+    sight.mark_restarting(("a",))
+    clock.advance(seconds=5)
+    sight.take(beat(report(StreamState.LIVE)))
+    clock.advance(seconds=60)
+
+    sight.watch()
+
+    assert told.lost == []
+
+
+def test_the_tile_of_a_camera_that_ends_its_process_says_so_and_what_to_do(sight):
+    sight.set_cameras((camera(),))
+
+    sight.mark_culprit("a")
+    sight.watch()
+
+    said = sight.streams["a"]
+    assert said.state is StreamState.RESTARTING
+    assert "ends the process" in said.reason
+    assert "set another codec" in said.hint
+
+
 def test_a_removed_camera_leaves_no_ring_behind(sight, told):
     sight.set_cameras((camera(),))
     ring = told.jobs[0].ring
