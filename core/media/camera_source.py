@@ -293,6 +293,7 @@ class CameraSource:
             n_dropped=sum(report.n_dropped for report in every),
             n_reconnects=sum(report.n_reconnects for report in every),
             n_abandoned=sum(report.n_abandoned for report in every),
+            is_stuck=any(report.is_stuck for report in reports.values()),
             n_damaged=sum(report.n_damaged for report in every),
             bytes_per_s=sum(report.bytes_per_s for report in reports.values()),
         )

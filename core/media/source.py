@@ -6,6 +6,7 @@ none of them leaves this module: they become sentences here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -26,7 +27,7 @@ from av.stream import Disposition
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.backlog import Backlog
-from core.media.hardware import SOFTWARE, HardwareError, accelerator
+from core.media.hardware import SOFTWARE, HardwareError, accelerator, waiting_for_device
 from core.media.model import EDGE, NETWORK_SCHEMES, SourceSpec
 from core.media.parameters import (
     NO_SCHEME,
@@ -252,7 +253,8 @@ class _LibavSource:
         failure: ConsoleError | None = None
         began_s = time.monotonic()
         try:
-            frames: list[av.VideoFrame] = packet.decode()
+            with self._in_decoder():
+                frames: list[av.VideoFrame] = packet.decode()
         except EOFError:
             return None
         except FFmpegError as error:
@@ -279,6 +281,9 @@ class _LibavSource:
         backlog.n_left_out += len(frames)
         return []
 
+    def _in_decoder(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.decoder == SOFTWARE else waiting_for_device()
+
     def _hardware_failure(self, error: FFmpegError) -> ConsoleError | None:
         """Return why the device is given up; None where only the packet is to blame."""
         if self.decoder == SOFTWARE:
@@ -304,7 +309,8 @@ class _LibavSource:
         self._waits_since_s = self._last_decoded_s = None
 
     def close(self) -> None:
-        self._container.close()
+        with self._in_decoder():
+            self._container.close()
         if self._file is not None:
             self._file.close()
 
@@ -608,7 +614,10 @@ def _open_container(
     failure: ConsoleError | None = None
     began_s = time.monotonic()
     try:
-        device = accelerator(hardware) if hardware else None
+        device = None
+        if hardware:
+            with waiting_for_device():
+                device = accelerator(hardware)
         return av.open(address, format=driver, options=options, metadata_errors="replace", hwaccel=device)
     except HardwareError as error:
         failure = HardwareDecodeError(f"{hardware} cannot decode {name}: {error}.")

@@ -23,10 +23,12 @@ import av
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.media.backlog import Backlog
+from core.media.hardware import waits_for_device
 from core.media.knock import door_of, wait_for_return
 from core.media.model import EDGE, SourceSpec, StreamReport, StreamState
 from core.media.parameters import public_address
 from core.media.source import HardwareDecodeError, LoginRefusedError, Source, open_source
+from core.media.webcam import WEBCAM
 
 STALE_AFTER_S = 0.9
 """So that the badge is there within a second of the last picture."""
@@ -177,6 +179,8 @@ class _Reader:
     is_abandoned: bool = False
     is_counted: bool = False
     abandoned_s: float = 0.0
+    hardware: str = ""
+    is_spared: bool = False
 
     @property
     def is_alive(self) -> bool:
@@ -248,6 +252,8 @@ class CameraStream:
         self._backlog: Backlog | None = None
         self._n_left_out = 0
         self._was_overrun = False
+        self._hung_device = ""
+        self._is_told_stuck = False
         self._behind_s = 0.0
         self._arrived_s = float("-inf")
         self._n_bytes = 0
@@ -292,6 +298,8 @@ class CameraStream:
             backlog = self._backlog
             if self._state is StreamState.LIVE and self._is_overrun:
                 reason, hint = _OVERRUN
+            if self._state is StreamState.LIVE and self._hung_device and not reason:
+                reason, hint = _DEVICE_HUNG.format(device=self._hung_device), _DEVICE_HUNG_HINT
             last_frame_s = self._last_frame_s
             patience_s = self._allowed_s() if self._is_pushed else _OVERRUN_PATIENCE_S if self._is_overrun else 0.0
             window_s = max(_FPS_WINDOW_S, 2.0 * patience_s)
@@ -317,6 +325,7 @@ class CameraStream:
                 n_reconnects=max(0, self._n_opened - 1),
                 bytes_per_s=(traffic[-1][1] - traffic[0][1]) / traffic_s if traffic_s > 0 else 0.0,
                 n_abandoned=self._n_abandoned,
+                is_stuck=self._is_stuck,
                 n_damaged=self._damage.n_pictures,
                 decoder=self._decoder,
             )
@@ -324,7 +333,7 @@ class CameraStream:
     # The reader
 
     def _start_reader(self) -> None:
-        reader = _Reader(number=self._n_readers)
+        reader = _Reader(number=self._n_readers, hardware=self._spec.hardware)
         self._n_readers += 1
         reader.begin("wait")
         reader.thread = threading.Thread(
@@ -635,19 +644,31 @@ class CameraStream:
                     reader.is_counted = True
                     self._n_abandoned += 1
                 self._abandoned.append(reader)
+                if waits_for_device(reader.thread):
+                    reader.is_counted = reader.is_counted or reader.activity == "read"
+                    self._n_abandoned += reader.activity == "read"
+                    error = self._give_up_device(reader)
                 self._n_failures += 1
                 self._failure = error
                 self._retry_at_s = self._next_call_s(self._clock.monotonic(), error)
             self._abandoned = [old for old in self._abandoned if old.is_alive]
             self._count_hanging()
             # Each reader that hangs holds memory and a socket: from the fourth on, wait until one comes back.
-            if reader.is_abandoned and len(self._abandoned) < MAX_ABANDONED:
+            if reader.is_abandoned and sum(not old.is_spared for old in self._abandoned) < MAX_ABANDONED:
                 self._start_reader()
+            stuck = self._what_hangs() if self._is_stuck and not self._is_told_stuck else None
+            if stuck is not None:
+                self._is_told_stuck, self._failure = True, stuck
+            elif not self._is_stuck:
+                self._is_told_stuck = False
         if error is not None:
             log.warning("camera %s: %s A new reader takes over.", self.camera_id, error.message)
             # What was shown a moment ago grows old by itself (`_watch_age`).
             if self._state not in {StreamState.LIVE, StreamState.STALE}:
                 self._set_state(StreamState.LOST, error.message, error.hint)
+        if stuck is not None:
+            log.error("camera %s: %s", self.camera_id, stuck.message)
+            self._set_state(StreamState.LOST, stuck.message, stuck.hint)
 
     def _next_call_s(self, now_s: float, error: ConsoleError) -> float:
         earliest_s = self._opened_s + LEAST_BETWEEN_CALLS_S if self._n_failures == 1 else now_s
@@ -659,6 +680,36 @@ class CameraStream:
             if not old.is_counted and time.monotonic() - old.abandoned_s > HANGS_AFTER_S:
                 old.is_counted = True
                 self._n_abandoned += 1
+                if waits_for_device(old.thread):
+                    self._give_up_device(old)
+
+    @property
+    def _is_stuck(self) -> bool:
+        """No reader is left: each of them hangs, and none is started any more."""
+        hanging = [old for old in self._abandoned if old.is_counted and not old.is_spared and old.is_alive]
+        return len(hanging) >= MAX_ABANDONED
+
+    def _give_up_device(self, reader: _Reader) -> ConsoleError:
+        """A driver does not let go of a reader: decode in software, and do not count what hung for that."""
+        reader.is_spared = True
+        device = reader.hardware.partition(":")[0]
+        if self._spec.hardware and self._spec.hardware == reader.hardware:
+            self._spec = replace(self._spec, hardware="")
+            self._hung_device = device
+        return UnavailableError(_DEVICE_HUNG.format(device=device), hint=_DEVICE_HUNG_HINT)
+
+    def _what_hangs(self) -> ConsoleError:
+        if self._spec.address.startswith(f"{WEBCAM}:"):
+            return UnavailableError(
+                f"{self._name} hangs: its driver does not answer, and did not let go of {len(self._abandoned)} calls.",
+                hint="Unplug it and plug it in again. The process that reads it is restarted by itself after a while.",
+            )
+        in_open = any(old.activity == "open" for old in self._abandoned)
+        cause = "Check this machine's name server and network." if in_open else "Report it if it comes back."
+        return UnavailableError(
+            f"{len(self._abandoned)} calls of {self._name} hang in this machine, so it is not called for now.",
+            hint=f"The process that reads it is restarted by itself after a while. {cause}",
+        )
 
     def _trouble_of(self, reader: _Reader) -> ConsoleError | None:
         if not reader.is_alive and self._state is not StreamState.ENDED:
@@ -706,6 +757,9 @@ _DAMAGED = (
     "A part of the pictures arrives damaged and is left out.",
     "Use TCP as transport, or check cable and network.",
 )
+
+_DEVICE_HUNG = "The graphics card ({device}) hung on this camera, which is decoded in software from now on."
+_DEVICE_HUNG_HINT = "Update the driver of the graphics card, or switch hardware decoding off in the settings."
 
 _OVERRUN = (
     "This machine cannot decode as fast as this camera sends: pictures are left out so that the newest one is shown.",
