@@ -323,8 +323,10 @@ class CameraSource:
             since_s=max(0.0, now_s - self._state_since_s),
             frame_age_s=None if self._last_pts_s is None else max(0.0, now_s - self._last_received_s),
             n_frames=self._n_frames,
+            n_dropped=sum(report.n_dropped for report in every),
             n_reconnects=sum(report.n_reconnects for report in every),
             n_abandoned=sum(report.n_abandoned for report in every),
+            is_stuck=any(report.is_stuck for report in reports.values()),
             n_damaged=sum(report.n_damaged for report in every),
             bytes_per_s=sum(report.bytes_per_s for report in reports.values()),
         )
@@ -381,6 +383,7 @@ class CameraSource:
         with self._lock:
             self._retired = replace(
                 known,
+                n_dropped=known.n_dropped + gone.n_dropped,
                 n_reconnects=known.n_reconnects + gone.n_reconnects,
                 n_abandoned=known.n_abandoned + gone.n_abandoned,
                 n_damaged=known.n_damaged + gone.n_damaged,

@@ -6,11 +6,13 @@ before a camera is trusted to it.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import multiprocessing
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -38,6 +40,8 @@ _N_TRIAL_FRAMES = 6
 
 _DEVICE_FAILURES = (av.FFmpegError, RuntimeError, NotImplementedError, ValueError)
 
+_waiting_threads: set[int] = set()
+
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +60,22 @@ class HardwareDecode:
 
     name: str = SOFTWARE
     reason: str = "No graphics card was tried."
+
+
+@contextlib.contextmanager
+def waiting_for_device() -> Iterator[None]:
+    """Say of this thread that a driver has it: should it hang, that is why."""
+    me = threading.get_ident()
+    _waiting_threads.add(me)
+    try:
+        yield
+    finally:
+        _waiting_threads.discard(me)
+
+
+def waits_for_device(thread: threading.Thread | None) -> bool:
+    """Tell whether a driver has this thread."""
+    return thread is not None and thread.ident in _waiting_threads
 
 
 def choose_hardware(setting: str, *, timeout_s: float = TRIAL_TIMEOUT_S) -> HardwareDecode:

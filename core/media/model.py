@@ -63,6 +63,7 @@ class StreamReport:
         decoder: "software", or what decodes on a graphics card: "cuda", "vaapi", ….
         is_sub: The camera's smaller stream is read.
         n_abandoned: Readers that hung in libav or a driver and were replaced; each holds memory until the process ends.
+        is_stuck: So many readers hang that the camera is not called any more before its process begins anew.
     """
 
     camera_id: str
@@ -97,6 +98,7 @@ class StreamReport:
     inference_ms: float = 0.0
     bytes_per_s: float = 0.0
     n_abandoned: int = 0
+    is_stuck: bool = False
     n_damaged: int = 0
     decoder: str = ""
     is_sub: bool = False

@@ -10,6 +10,7 @@ import av
 from av.error import FFmpegError
 
 from core.kernel.errors import BadInputError, UnavailableError
+from core.media.backlog import Backlog
 from core.media.hardware import SOFTWARE
 from core.media.model import EDGE
 
@@ -33,6 +34,9 @@ class PushedSource:
     fps = 0.0
     codec = "mjpeg"
     decoder = SOFTWARE
+    # The newest picture takes the place of the one before.
+    backlog: Backlog | None = None
+    behind_s = 0.0
 
     def __init__(self, file: Path) -> None:
         """Wait a moment for the first picture.

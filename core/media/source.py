@@ -6,6 +6,7 @@ none of them leaves this module: they become sentences here.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -25,7 +26,8 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
-from core.media.hardware import SOFTWARE, HardwareError, accelerator
+from core.media.backlog import Backlog
+from core.media.hardware import SOFTWARE, HardwareError, accelerator, waiting_for_device
 from core.media.model import EDGE, NETWORK_SCHEMES, SourceSpec
 from core.media.parameters import (
     NO_SCHEME,
@@ -79,6 +81,8 @@ class Source(Protocol):
         n_bytes: Encoded bytes read so far.
         n_broken: Packets that could not be decoded so far.
         decoder: "software", or the device that decodes.
+        backlog: What waits to be read; None where nothing does, or nobody can know.
+        behind_s: How long the pictures read last had been waiting, as far as that is known.
     """
 
     is_live: bool
@@ -90,6 +94,8 @@ class Source(Protocol):
     n_bytes: int
     n_broken: int
     decoder: str
+    backlog: Backlog | None
+    behind_s: float
 
     def read(self) -> list[av.VideoFrame] | None:
         """Read one packet and return its pictures, often one, sometimes none; None at the end.
@@ -204,6 +210,8 @@ class _LibavSource:
         self._keyframes_only = False
         self._waits_since_s: float | None = None
         self._last_decoded_s: float | None = None
+        self.backlog = Backlog() if is_live and self.is_timed else None
+        self.behind_s = 0.0
         self._packets: Iterator[Any] = container.demux(self._stream)
         self._renew_search()
 
@@ -216,7 +224,11 @@ class _LibavSource:
         return frames
 
     def _read(self) -> list[av.VideoFrame] | None:
+        held = self.backlog.pop() if self.backlog is not None else None
+        if held is not None:
+            return self._decode(*held)
         failure: ConsoleError | None = None
+        began_s = time.monotonic()
         try:
             packet = next(self._packets)
         except (StopIteration, EOFError):
@@ -226,12 +238,23 @@ class _LibavSource:
         if failure is not None:
             raise failure
         self.n_bytes += packet.size
+        at_s = _time_of(packet)
+        if self.backlog is not None:
+            now_s = time.monotonic()
+            if self.backlog.keeps(packet, at_s, is_key=packet.is_keyframe, began_s=began_s, now_s=now_s):
+                return []
+        return self._decode(packet, at_s)
+
+    def _decode(self, packet: Any, at_s: float | None) -> list[av.VideoFrame] | None:
         is_flush = packet.size == 0 and packet.dts is None
         if not is_flush and not self._is_wanted(packet):
             self._renew_search()
             return []
+        failure: ConsoleError | None = None
+        began_s = time.monotonic()
         try:
-            frames: list[av.VideoFrame] = packet.decode()
+            with self._in_decoder():
+                frames: list[av.VideoFrame] = packet.decode()
         except EOFError:
             return None
         except FFmpegError as error:
@@ -241,10 +264,25 @@ class _LibavSource:
             self._n_hardware_faults = 0
             if frames:
                 self._renew_search()
-            return frames
+            return self._newest_of(frames, at_s, time.monotonic() - began_s)
         if failure is not None:
             raise failure
         return []
+
+    def _newest_of(self, frames: list[av.VideoFrame], at_s: float | None, took_s: float) -> list[av.VideoFrame]:
+        """Return the pictures of a packet; none where newer ones are there already."""
+        backlog = self.backlog
+        if backlog is None:
+            return frames
+        backlog.note_decoding(took_s)
+        self.behind_s = backlog.behind_s(at_s, time.monotonic())
+        if not backlog.is_running_up:
+            return frames
+        backlog.n_left_out += len(frames)
+        return []
+
+    def _in_decoder(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.decoder == SOFTWARE else waiting_for_device()
 
     def _hardware_failure(self, error: FFmpegError) -> ConsoleError | None:
         """Return why the device is given up; None where only the packet is to blame."""
@@ -271,7 +309,8 @@ class _LibavSource:
         self._waits_since_s = self._last_decoded_s = None
 
     def close(self) -> None:
-        self._container.close()
+        with self._in_decoder():
+            self._container.close()
         if self._file is not None:
             self._file.close()
 
@@ -281,7 +320,17 @@ class _LibavSource:
 
     def _is_wanted(self, packet: Any) -> bool:
         """Tell whether a packet has to be decoded, given what is looked at."""
-        at_s = float(packet.dts * packet.time_base) if packet.dts is not None else None
+        at_s = _time_of(packet)
+        backlog = self.backlog
+        if backlog is not None and backlog.is_skipping and self._waits_since_s is None:
+            self._waits_since_s = at_s if at_s is not None else 0.0
+        is_wanted = self._is_looked_at(packet, at_s)
+        if backlog is not None and backlog.is_skipping:
+            backlog.is_skipping = self._waits_since_s is not None and not self._keyframes_only
+            backlog.n_left_out += not is_wanted
+        return is_wanted
+
+    def _is_looked_at(self, packet: Any, at_s: float | None) -> bool:
         if self._keyframes_only:
             self._waits_since_s = at_s if at_s is not None else 0.0
             last_s = self._last_decoded_s
@@ -297,6 +346,10 @@ class _LibavSource:
             self._waits_since_s = None
             return True
         return False
+
+
+def _time_of(packet: Any) -> float | None:
+    return float(packet.dts * packet.time_base) if packet.dts is not None else None
 
 
 class _BoundedFile:
@@ -353,6 +406,8 @@ class SyntheticSource:
     fps = float(SYNTHETIC_FPS)
     codec = "synthetic"
     decoder = SOFTWARE
+    backlog: Backlog | None = None
+    behind_s = 0.0
 
     def __init__(self, name: str) -> None:
         """Lay out the street of that name."""
@@ -559,7 +614,10 @@ def _open_container(
     failure: ConsoleError | None = None
     began_s = time.monotonic()
     try:
-        device = accelerator(hardware) if hardware else None
+        device = None
+        if hardware:
+            with waiting_for_device():
+                device = accelerator(hardware)
         return av.open(address, format=driver, options=options, metadata_errors="replace", hwaccel=device)
     except HardwareError as error:
         failure = HardwareDecodeError(f"{hardware} cannot decode {name}: {error}.")

@@ -22,10 +22,13 @@ import av
 
 from core.kernel.clock import Clock, SystemClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
+from core.media.backlog import Backlog
+from core.media.hardware import waits_for_device
 from core.media.knock import door_of, wait_for_return
 from core.media.model import EDGE, SourceSpec, StreamReport, StreamState
 from core.media.parameters import public_address
 from core.media.source import HardwareDecodeError, LoginRefusedError, Source, open_source
+from core.media.webcam import WEBCAM
 
 STALE_AFTER_S = 0.9
 """So that the badge is there within a second of the last picture."""
@@ -67,6 +70,8 @@ _N_USUAL = 20
 """Of the newest intervals between pictures tells what is usual; an outage or a switch to key frames passes through."""
 
 _MAX_PATIENCE_S = 60.0
+# Of pictures that are left out the newest ones are shown, which may be a little late: the tile says that instead.
+_OVERRUN_PATIENCE_S = 2.5
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +82,7 @@ class StreamFrame:
 
     Attributes:
         pts_s: Picture time: rises through loops and reconnects; speeds are computed from this one only.
-        received_s: Monotonic clock at its arrival.
+        received_s: Monotonic clock at its arrival, which is before it was read where pictures had to wait.
         captured_at: Wall time of the picture as far as it is known.
         epoch: Changes when the stream was opened again or changed its size: nothing before it can be followed on.
         n_rewinds: How often its file began again: the picture time goes on evenly, what is seen does not.
@@ -186,6 +191,8 @@ class _Reader:
     is_abandoned: bool = False
     is_counted: bool = False
     abandoned_s: float = 0.0
+    hardware: str = ""
+    is_spared: bool = False
 
     @property
     def is_alive(self) -> bool:
@@ -255,6 +262,13 @@ class CameraStream:
         self._arrivals: deque[float] = deque(maxlen=240)
         self._packets: deque[float] = deque(maxlen=_N_USUAL + 1)
         self._traffic: deque[tuple[float, int]] = deque(maxlen=16)
+        self._backlog: Backlog | None = None
+        self._n_left_out = 0
+        self._was_overrun = False
+        self._hung_device = ""
+        self._is_told_stuck = False
+        self._behind_s = 0.0
+        self._arrived_s = float("-inf")
         self._n_bytes = 0
 
     def start(self) -> None:
@@ -296,8 +310,13 @@ class CameraStream:
                 reason, hint = _DAMAGED
             elif self._state is StreamState.LIVE and (jumped := self._jumps.sentence(now_s)):
                 reason, hint = jumped, _JUMPED_HINT
+            backlog = self._backlog
+            if self._state is StreamState.LIVE and self._is_overrun:
+                reason, hint = _OVERRUN
+            if self._state is StreamState.LIVE and self._hung_device and not reason:
+                reason, hint = _DEVICE_HUNG.format(device=self._hung_device), _DEVICE_HUNG_HINT
             last_frame_s = self._last_frame_s
-            patience_s = self._allowed_s() if self._is_pushed else 0.0
+            patience_s = self._allowed_s() if self._is_pushed else _OVERRUN_PATIENCE_S if self._is_overrun else 0.0
             window_s = max(_FPS_WINDOW_S, 2.0 * patience_s)
             arrivals = [at_s for at_s in self._arrivals if now_s - at_s <= window_s]
             traffic = tuple(self._traffic)
@@ -310,16 +329,18 @@ class CameraStream:
                 reason=reason,
                 hint=hint,
                 since_s=max(0.0, now_s - self._state_since_s),
-                frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s),
+                frame_age_s=None if last_frame_s is None else max(0.0, now_s - last_frame_s + self._behind_s),
                 patience_s=patience_s,
                 width=width,
                 height=height,
                 codec=self._codec,
                 fps=(len(arrivals) - 1) / span_s if span_s > 0 else 0.0,
                 n_frames=self._n_frames,
+                n_dropped=self._n_left_out + (0 if backlog is None else backlog.n_left_out),
                 n_reconnects=max(0, self._n_opened - 1),
                 bytes_per_s=(traffic[-1][1] - traffic[0][1]) / traffic_s if traffic_s > 0 else 0.0,
                 n_abandoned=self._n_abandoned,
+                is_stuck=self._is_stuck,
                 n_damaged=self._damage.n_pictures,
                 decoder=self._decoder,
             )
@@ -327,7 +348,7 @@ class CameraStream:
     # The reader
 
     def _start_reader(self) -> None:
-        reader = _Reader(number=self._n_readers)
+        reader = _Reader(number=self._n_readers, hardware=self._spec.hardware)
         self._n_readers += 1
         reader.begin("wait")
         reader.thread = threading.Thread(
@@ -392,6 +413,8 @@ class CameraStream:
                 if not self._goes_on(reader):
                     return
                 self._source = source
+                self._n_left_out += 0 if self._backlog is None else self._backlog.n_left_out
+                self._backlog = source.backlog
                 source.set_keyframes_only(self._keyframes_only)
                 self._epoch += 1
                 self._n_opened += 1
@@ -451,7 +474,11 @@ class CameraStream:
                 )
             if frames:
                 decoded_s = received_s
-            elif source.is_live and self._is_undecodable(received_s - max(decoded_s, self._mode_since_s)):
+            elif (
+                source.is_live
+                and not self._is_skipping
+                and self._is_undecodable(received_s - max(decoded_s, self._mode_since_s))
+            ):
                 raise UnavailableError(
                     f"{self._name} sends data that cannot be decoded{' any more' if self._n_frames else ''}.",
                     hint="It is called again by itself. Where that does not help, start the camera anew.",
@@ -468,23 +495,28 @@ class CameraStream:
                     first_pts_s = pts_s
                 if not pacer.wait_for(pts_s, self._stopping) or not self._goes_on(reader):
                     return
-                at_s = self._clock.monotonic() if pacer.is_paced else received_s
+                at_s = self._clock.monotonic() if pacer.is_paced else received_s - source.behind_s
                 captured_at = (
-                    self._clock.now()
+                    self._clock.now() - timedelta(seconds=source.behind_s)
                     if self._spec.realtime or source.is_live
                     else opened_at + timedelta(seconds=pts_s - first_pts_s)
                 )
-                self._hand_on(frame, pts_s, at_s, captured_at)
+                self._hand_on(frame, pts_s, at_s, captured_at, behind_s=source.behind_s)
 
-    def _hand_on(self, frame: av.VideoFrame, pts_s: float, received_s: float, captured_at: datetime) -> None:
+    def _hand_on(
+        self, frame: av.VideoFrame, pts_s: float, received_s: float, captured_at: datetime, *, behind_s: float
+    ) -> None:
         size = (frame.width, frame.height)
         with self._lock:
             if self._size not in {(0, 0), size}:
                 self._epoch += 1
             self._size = size
             self._n_frames += 1
-            self._last_frame_s = received_s
-            self._arrivals.append(received_s)
+            self._behind_s = behind_s
+            # The state goes by when it came out of the decoder: a picture that is late is no camera that is silent.
+            self._last_frame_s = received_s + behind_s
+            received_s = self._arrived_s = max(received_s, self._arrived_s)
+            self._arrivals.append(self._last_frame_s)
             self._n_failures = 0
             self._failure = None
             epoch = self._epoch
@@ -545,6 +577,7 @@ class CameraStream:
         while not self._stopping.wait(self._until_next_look_s()):
             self._replace_stuck_reader()
             self._watch_age()
+            self._watch_overrun()
 
     def _until_next_look_s(self) -> float:
         """Return when to look again: on time where the picture is about to become stale."""
@@ -578,13 +611,33 @@ class CameraStream:
                 # The next key frame, which would say so, may be far.
                 self._set_state(StreamState.LIVE, "", "")
 
+    def _watch_overrun(self) -> None:
+        """Log once when pictures begin to be left out, and once when all are shown again."""
+        if self._is_overrun is self._was_overrun:
+            return
+        self._was_overrun = not self._was_overrun
+        if self._was_overrun:
+            log.warning("camera %s: %s %s", self.camera_id, *_OVERRUN)
+        else:
+            log.info("camera %s: every picture is decoded again", self.camera_id)
+
     @property
     def _goes_by_packets(self) -> bool:
         """Whether nothing is decoded before the next key frame: what arrives tells that the camera is there."""
         source, last_s = self._source, self._last_frame_s
         if self._is_pushed or (source is not None and not source.is_live):
             return False
-        return self._keyframes_only or (last_s is not None and last_s < self._mode_since_s)
+        return self._keyframes_only or self._is_skipping or (last_s is not None and last_s < self._mode_since_s)
+
+    @property
+    def _is_overrun(self) -> bool:
+        backlog = self._backlog
+        return backlog is not None and backlog.is_overrun(time.monotonic())
+
+    @property
+    def _is_skipping(self) -> bool:
+        backlog = self._backlog
+        return backlog is not None and backlog.is_skipping
 
     def _allowed_s(self) -> float:
         """Return how long this camera may take from one picture to the next."""
@@ -616,19 +669,31 @@ class CameraStream:
                     reader.is_counted = True
                     self._n_abandoned += 1
                 self._abandoned.append(reader)
+                if waits_for_device(reader.thread):
+                    reader.is_counted = reader.is_counted or reader.activity == "read"
+                    self._n_abandoned += reader.activity == "read"
+                    error = self._give_up_device(reader)
                 self._n_failures += 1
                 self._failure = error
                 self._retry_at_s = self._next_call_s(self._clock.monotonic(), error)
             self._abandoned = [old for old in self._abandoned if old.is_alive]
             self._count_hanging()
             # Each reader that hangs holds memory and a socket: from the fourth on, wait until one comes back.
-            if reader.is_abandoned and len(self._abandoned) < MAX_ABANDONED:
+            if reader.is_abandoned and sum(not old.is_spared for old in self._abandoned) < MAX_ABANDONED:
                 self._start_reader()
+            stuck = self._what_hangs() if self._is_stuck and not self._is_told_stuck else None
+            if stuck is not None:
+                self._is_told_stuck, self._failure = True, stuck
+            elif not self._is_stuck:
+                self._is_told_stuck = False
         if error is not None:
             log.warning("camera %s: %s A new reader takes over.", self.camera_id, error.message)
             # What was shown a moment ago grows old by itself (`_watch_age`).
             if self._state not in {StreamState.LIVE, StreamState.STALE}:
                 self._set_state(StreamState.LOST, error.message, error.hint)
+        if stuck is not None:
+            log.error("camera %s: %s", self.camera_id, stuck.message)
+            self._set_state(StreamState.LOST, stuck.message, stuck.hint)
 
     def _next_call_s(self, now_s: float, error: ConsoleError) -> float:
         earliest_s = self._opened_s + LEAST_BETWEEN_CALLS_S if self._n_failures == 1 else now_s
@@ -640,6 +705,36 @@ class CameraStream:
             if not old.is_counted and time.monotonic() - old.abandoned_s > HANGS_AFTER_S:
                 old.is_counted = True
                 self._n_abandoned += 1
+                if waits_for_device(old.thread):
+                    self._give_up_device(old)
+
+    @property
+    def _is_stuck(self) -> bool:
+        """No reader is left: each of them hangs, and none is started any more."""
+        hanging = [old for old in self._abandoned if old.is_counted and not old.is_spared and old.is_alive]
+        return len(hanging) >= MAX_ABANDONED
+
+    def _give_up_device(self, reader: _Reader) -> ConsoleError:
+        """A driver does not let go of a reader: decode in software, and do not count what hung for that."""
+        reader.is_spared = True
+        device = reader.hardware.partition(":")[0]
+        if self._spec.hardware and self._spec.hardware == reader.hardware:
+            self._spec = replace(self._spec, hardware="")
+            self._hung_device = device
+        return UnavailableError(_DEVICE_HUNG.format(device=device), hint=_DEVICE_HUNG_HINT)
+
+    def _what_hangs(self) -> ConsoleError:
+        if self._spec.address.startswith(f"{WEBCAM}:"):
+            return UnavailableError(
+                f"{self._name} hangs: its driver does not answer, and did not let go of {len(self._abandoned)} calls.",
+                hint="Unplug it and plug it in again. The process that reads it is restarted by itself after a while.",
+            )
+        in_open = any(old.activity == "open" for old in self._abandoned)
+        cause = "Check this machine's name server and network." if in_open else "Report it if it comes back."
+        return UnavailableError(
+            f"{len(self._abandoned)} calls of {self._name} hang in this machine, so it is not called for now.",
+            hint=f"The process that reads it is restarted by itself after a while. {cause}",
+        )
 
     def _trouble_of(self, reader: _Reader) -> ConsoleError | None:
         if not reader.is_alive and self._state is not StreamState.ENDED:
@@ -686,6 +781,14 @@ class CameraStream:
 _DAMAGED = (
     "A part of the pictures arrives damaged and is left out.",
     "Use TCP as transport, or check cable and network.",
+)
+
+_DEVICE_HUNG = "The graphics card ({device}) hung on this camera, which is decoded in software from now on."
+_DEVICE_HUNG_HINT = "Update the driver of the graphics card, or switch hardware decoding off in the settings."
+
+_OVERRUN = (
+    "This machine cannot decode as fast as this camera sends: pictures are left out so that the newest one is shown.",
+    "Ask the camera for fewer or smaller pictures, give it a small stream, or let another machine read some cameras.",
 )
 
 

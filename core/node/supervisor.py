@@ -42,6 +42,7 @@ from core.vision.messages import (
     ViewForgotten,
     ViewLearned,
     WorkerConfig,
+    WorkerStuck,
 )
 from core.vision.model import EngineInfo
 from core.vision.view import LearnedView
@@ -86,6 +87,7 @@ class _Running:
     is_culprit: bool = False
     is_leaving: bool = False
     host: _Running | None = None
+    n_stuck: int = 0
     started_s: float = 0.0
     heard_s: float = 0.0
     engine: EngineInfo | None = None
@@ -355,7 +357,9 @@ class VisionSupervisor:
             jobs = tuple(worker.jobs.values())
             self._forgetting -= worker.jobs.keys()
             views = self._views_of(worker.jobs)
-            config = replace(self._pattern, key=worker.key, cameras=jobs, away=self._away, views=views)
+            config = replace(
+                self._pattern, key=worker.key, cameras=jobs, away=self._away, views=views, n_stuck=worker.n_stuck
+            )
             return context.Process(target=run_worker, args=(theirs, config), name=f"vision-{worker.key}", daemon=True)
         pattern = self._pattern
         detector = DetectorConfig(
@@ -408,6 +412,9 @@ class VisionSupervisor:
         elif isinstance(message, EngineFailed):
             worker.reason = f"{message.message} {message.hint}".strip()
             self._on_worker(_report(worker))
+        elif isinstance(message, WorkerStuck):
+            worker.reason, worker.n_stuck = message.reason, worker.n_stuck + 1
+            return
         elif isinstance(message, UseDetector):
             self._line = message
             for other in self._workers:

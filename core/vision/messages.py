@@ -48,6 +48,7 @@ class WorkerConfig:
         input_wh: Another input size than the model's own [px].
         away: As in `SetAway`, for the first picture.
         views: As in `SetCameras`.
+        n_stuck: How often a worker with this key began anew because cameras of its hung for good.
     """
 
     key: str
@@ -62,6 +63,7 @@ class WorkerConfig:
     cameras: tuple[CameraJob, ...] = ()
     away: frozenset[str] = frozenset()
     views: dict[str, LearnedView] = field(default_factory=dict)
+    n_stuck: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +262,13 @@ class EngineFailed:
 
     message: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStuck:
+    """Worker to node, its last word: a camera hangs for good in this process, and only a new one can read it."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -41,6 +42,7 @@ from core.vision.messages import (
     UseDetector,
     ViewForgotten,
     WorkerConfig,
+    WorkerStuck,
 )
 from core.vision.model import EngineInfo
 from core.vision.schedule import watched_cameras
@@ -56,6 +58,20 @@ CLOSED_WITHIN_S = 3.0
 
 AGAIN_S = 10.0
 """A camera that could not be opened is tried again this often."""
+
+
+STUCK_FOR_S = 600.0
+"""A process whose cameras hang for good lives so long at least; twice as long each time that it did not help."""
+
+MAX_DOUBLED = 5
+
+
+def stuck_reason(streams: Sequence[StreamReport], *, ran_s: float, n_before: int) -> str:
+    """Return why the process has to begin anew; empty where it has not, or not yet: the other cameras stop for it."""
+    if ran_s < STUCK_FOR_S * 2.0 ** min(n_before, MAX_DOUBLED):
+        return ""
+    stuck = sorted(stream.camera_id for stream in streams if stream.is_stuck)
+    return f"Every call of {', '.join(stuck)} hangs; a new process is the way out." if stuck else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +131,16 @@ class _Worker:
         self._detector.start()
         threading.Thread(target=self._listen, name="node", daemon=True).start()
         self._me.cpu_percent(None)
+        began_s = time.monotonic()
         while not self._stopping.wait(1.0):
             self._try_again()
-            self._send(self._heartbeat())
+            beat = self._heartbeat()
+            self._send(beat)
+            ran_s = time.monotonic() - began_s
+            if reason := stuck_reason(beat.streams, ran_s=ran_s, n_before=self._config.n_stuck):
+                log.error("this worker ends: %s", reason)
+                self._send(WorkerStuck(reason=reason))
+                break
             now = SystemClock().now()
             for slot in tuple(self._slots.values()):
                 slot.tell_minutes(now)

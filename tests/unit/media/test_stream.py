@@ -14,9 +14,10 @@ from core.kernel.clock import SystemClock
 from core.kernel.errors import BadInputError, UnavailableError
 from core.media import stream as stream_module
 from core.media.camera_source import CameraSource
+from core.media.hardware import waiting_for_device
 from core.media.model import Refrain, SourceSpec, StreamState
 from core.media.probe import probe
-from core.media.source import LoginRefusedError
+from core.media.source import LoginRefusedError, SyntheticSource
 from core.media.stream import CameraStream, StreamFrame, Timeline, patience_s, retry_delay_s
 from tests.fixtures.clips import make_clip
 from tests.fixtures.processes import wait_until
@@ -372,10 +373,72 @@ def test_readers_that_all_hang_are_not_piled_up_without_end(room, open_stream, m
     seen = threading.Event()
     seen.wait(1.0)
 
-    assert stream.report().n_abandoned == 3
-    assert stream.report().state is StreamState.LOST
+    report = stream.report()
+    assert (report.n_abandoned, report.is_stuck, report.state) == (3, True, StreamState.LOST)
+    assert report.reason == "webcam:0 hangs: its driver does not answer, and did not let go of 3 calls."
+    assert "Unplug it" in report.hint
     release.set()
     wait_until(lambda: any(reason == "late" for _, reason, _ in room.states), what="a reader that tries again")
+
+
+class HangingDecoder(SyntheticSource):
+    """A graphics card whose driver does not return."""
+
+    decoder = "cuda"
+
+    def __init__(self, release: threading.Event) -> None:
+        super().__init__("hangs")
+        self._release = release
+
+    def read(self):
+        with waiting_for_device():
+            self._release.wait(60)
+        return super().read()
+
+
+def test_a_camera_on_which_a_graphics_card_hangs_is_decoded_in_software_and_says_so(room, open_stream, monkeypatch):
+    release, asked = threading.Event(), []
+    real_open = stream_module.open_source
+
+    def open_by_card(spec: SourceSpec):
+        asked.append(spec.hardware)
+        return HangingDecoder(release) if spec.hardware else real_open(spec)
+
+    monkeypatch.setattr(stream_module, "open_source", open_by_card)
+    monkeypatch.setattr(stream_module, "STUCK_GRACE_S", 0.0)
+    stream = open_stream("synthetic:a", read_timeout_s=0.3, hardware="cuda:1")
+    wait_until(lambda: len(room.frames) > 5, what="pictures decoded in software")
+    report = stream.report()
+    release.set()
+
+    assert asked == ["cuda:1", ""]
+    assert (report.state, report.decoder, report.n_abandoned, report.is_stuck) == (
+        StreamState.LIVE,
+        "software",
+        1,
+        False,
+    )
+    assert report.reason == "The graphics card (cuda) hung on this camera, which is decoded in software from now on."
+    assert "driver" in report.hint
+
+
+def test_a_network_that_hangs_does_not_cost_the_graphics_card(room, open_stream, monkeypatch):
+    release, asked = threading.Event(), []
+    real_open = stream_module.open_source
+
+    def open_late(spec: SourceSpec):
+        asked.append(spec.hardware)
+        if len(asked) == 1:
+            release.wait(60)
+        return real_open(spec)
+
+    monkeypatch.setattr(stream_module, "open_source", open_late)
+    monkeypatch.setattr(stream_module, "STUCK_GRACE_S", 0.0)
+    open_stream("synthetic:a", open_timeout_s=0.2, hardware="cuda")
+    wait_until(lambda: len(room.frames) > 5, what="pictures")
+    release.set()
+
+    assert asked == ["cuda", "cuda"]
 
 
 def test_a_full_picture_memory_is_the_state_of_the_stream_until_it_is_solved(room, open_stream):

@@ -21,6 +21,7 @@ class Encoder:
 
     is_live = is_timed = True
     width, height, fps, codec, decoder = 64, 48, 25.0, "h264", "software"
+    backlog, behind_s = None, 0.0
 
     def __init__(self, clock):
         self.clock = clock
