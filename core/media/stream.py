@@ -86,6 +86,7 @@ class StreamFrame:
         captured_at: Wall time of the picture as far as it is known.
         epoch: Changes when the stream was opened again or changed its size: nothing before it can be followed on.
         n_rewinds: How often its file began again: the picture time goes on evenly, what is seen does not.
+        waited_s: How long it lay before this machine came to read it.
     """
 
     frame: av.VideoFrame
@@ -95,6 +96,12 @@ class StreamFrame:
     epoch: int
     is_key: bool
     n_rewinds: int = 0
+    waited_s: float = 0.0
+
+    @property
+    def read_s(self) -> float:
+        """Monotonic clock when it was read: what it is asked about begins here, however old it is."""
+        return self.received_s + self.waited_s
 
 
 class Timeline:
@@ -519,7 +526,7 @@ class CameraStream:
             self._arrivals.append(self._last_frame_s)
             self._n_failures = 0
             self._failure = None
-            epoch = self._epoch
+            epoch, waited_s = self._epoch, self._last_frame_s - received_s
         picture = StreamFrame(
             frame=frame,
             pts_s=pts_s,
@@ -528,6 +535,7 @@ class CameraStream:
             epoch=epoch,
             is_key=bool(frame.key_frame),
             n_rewinds=self._n_rewinds,
+            waited_s=waited_s,
         )
         try:
             self._on_frame(picture)

@@ -221,7 +221,7 @@ class LookAt:
 
     Attributes:
         sequence: In the camera's file.
-        received_s: `time.monotonic()` of its arrival; one machine has one such clock.
+        received_s: `time.monotonic()` when it was read; one machine has one such clock.
         urgency, wanted_per_s: As `core.vision.schedule.Schedule.offer` takes them.
     """
 

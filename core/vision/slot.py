@@ -616,11 +616,11 @@ class CameraSlot:
         if self._bays_every_s is not None and shown is frame and is_due(frame.received_s, self._bays_due_s):
             self._bays_due_s = next_due_s(self._bays_due_s, frame.received_s, 1.0 / self._bays_every_s)
             self._send_bays(frame)
-        if self._looks is not None and is_due(frame.received_s, self._due_s):
-            self._due_s = next_due_s(self._due_s, frame.received_s, self.job.detect_fps * self.share)
+        if self._looks is not None and is_due(frame.read_s, self._due_s):
+            self._due_s = next_due_s(self._due_s, frame.read_s, self.job.detect_fps * self.share)
             self._guarded(partial(self._consider, frame))
 
-        if self._watches_camera and self._nobody_looks(frame.received_s):
+        if self._watches_camera and self._nobody_looks(frame.read_s):
             self._guarded(partial(self._watch, frame))
 
     def _nobody_looks(self, now_s: float) -> bool:
@@ -674,7 +674,7 @@ class CameraSlot:
             if self._is_quiet:
                 rest_s = heartbeat_s(self.job.scene, n_standing=self._n_marks)
                 urgency, wanted_per_s = QUIET, 1.0 / rest_s
-            rests = self._is_quiet and frame.received_s - self._looked_s < rest_s
+            rests = self._is_quiet and frame.read_s - self._looked_s < rest_s
             seen = self._hold(frame) if rests else None
         if seen is not None:
             self._tell(seen.observations, frame)
@@ -693,7 +693,7 @@ class CameraSlot:
 
     def _ask(self, frame: StreamFrame, urgency: float, wanted_per_s: float) -> None:
         looks = self._looks
-        if looks is None or not self._may_ask(frame.received_s):
+        if looks is None or not self._may_ask(frame.read_s):
             return
         rgb, letterbox = self._scaler.to_network_rgb(frame.frame, looks.wh)
         self._letterbox = letterbox
@@ -705,17 +705,17 @@ class CameraSlot:
             sequence = self._write(looks, [rgb] if detail is None else [rgb, detail.rgb])
             if sequence is None:
                 return
-            self._looked_s = frame.received_s
+            self._looked_s = frame.read_s
             if self._waits_since_s is None:
-                self._waits_since_s = frame.received_s
+                self._waits_since_s = frame.read_s
             self._asked[sequence] = _Asked(
-                frame=frame, rgb=rgb, letterbox=letterbox, detail=detail, asked_s=frame.received_s
+                frame=frame, rgb=rgb, letterbox=letterbox, detail=detail, asked_s=frame.read_s
             )
         self._asks.send(
             LookAt(
                 camera_id=self.job.camera_id,
                 sequence=sequence,
-                received_s=frame.received_s,
+                received_s=frame.read_s,
                 urgency=urgency,
                 wanted_per_s=wanted_per_s,
             )

@@ -156,7 +156,7 @@ class Camera:
         self.detector = detector or Detector()
         self.now_s = time.monotonic()
         self.n = 0
-        self.epoch, self.n_rewinds = 1, 0
+        self.epoch, self.n_rewinds, self.waited_s = 1, 0, 0.0
         ring = folder / "a.ring"
         FrameRing.create(ring, camera_id="a", max_wh=ring_wh).close()
         source = SourceSpec(address="synthetic:a")
@@ -190,6 +190,7 @@ class Camera:
                 epoch=self.epoch,
                 is_key=True,
                 n_rewinds=self.n_rewinds,
+                waited_s=self.waited_s,
             )
         )
 
@@ -419,6 +420,21 @@ def test_boxes_of_an_engine_that_takes_seconds_count_at_the_time_of_their_pictur
     assert slot.SILENT_DETECTOR not in reasons[len(reasons) // 2 :]
     camera.slot.close()
     camera.reader.close()
+
+
+def test_what_had_to_wait_for_this_machine_is_asked_about_as_soon_as_it_is_read(camera):
+    camera.slot.use_detector(ENGINE)
+    camera.waited_s = 1.5
+    camera.now_s = time.monotonic() - camera.waited_s
+
+    camera.see(seconds=0.2)
+
+    look = camera.detector.looks[-1]
+    assert look.received_s == pytest.approx(camera.now_s + 1.5)
+    camera.answer_of(look, boxes=[CAR])
+    assert camera.n_detections == 1
+    assert camera.reader.newest_frame(0).received_s == pytest.approx(camera.now_s)
+    assert "detector" not in camera.slot.report(time.monotonic()).detection_reason
 
 
 def test_an_answer_that_a_newer_one_overtook_is_not_taken_so_time_never_goes_back(camera):
