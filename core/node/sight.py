@@ -431,8 +431,6 @@ class Sight:
     def _take_observed(self, message: Observed) -> None:
         observation = message.observation
         if observation.kind is ObservationKind.LINE_CROSSED:
-            if observation.camera_id in self._blind:
-                return
             minute = observation.captured_at.astimezone(UTC).replace(second=0, microsecond=0)
             key = (observation.camera_id, observation.rule_key, observation.direction, observation.label, minute)
             self._minutes[key] += 1

@@ -271,23 +271,6 @@ def test_a_removed_camera_is_not_told_as_one_whose_rules_begin_anew(sight, told)
     assert told.reset == []
 
 
-def test_who_seems_to_cross_before_a_camera_that_sees_nothing_or_was_moved_is_neither_counted_nor_told(
-    sight, told, clock
-):
-    line = CountLine(key="gate", name="Gate", start=(0.1, 0.5), end=(0.9, 0.5), forward_name="in", backward_name="out")
-    sight.set_cameras((camera("a", scene=Scene(lines=(line,))),))
-    sight.take(beat(report(StreamState.LIVE, is_blind=True)))
-    sight.take(crossing(clock))
-    unseen = (dict(sight.totals), sight.take_counts(), list(told.counted), list(told.observed))
-
-    sight.take(beat(report(StreamState.LIVE)))
-    sight.take(crossing(clock))
-
-    assert unseen == ({}, [], [], [])
-    assert sight.totals == {"a": {"gate": {"in": 1}}}
-    assert [type(event) for event in told.counted] == [LineCrossed]
-
-
 def test_crossings_are_counted_by_minute_and_as_a_total(sight, clock):
     sight.set_cameras((camera(),))
     for direction in ("in", "in", "out"):
