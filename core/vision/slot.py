@@ -50,7 +50,7 @@ from core.vision.messages import (
 from core.vision.model import AT_THE_CAMERA, UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 from core.vision.tuning import Tuning
-from core.vision.view import LearnedView, print_of_drawing, print_of_part, print_of_view
+from core.vision.view import LearnedView, print_of_drawing, print_of_part, prints_of_view
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +130,8 @@ UNREADABLE_BLACK = (
     "Restore a version of its scene, or draw it anew."
 )
 MOVED_BLACK = (
-    "The camera moved: all is black, for parts are private. Put it right, draw its masks anew, or say that the view is "
-    "right in its scene."
+    "The camera moved: all is black, for parts are private. Put it right, draw all its masks anew, or say that the "
+    "view is right in its scene."
 )
 VIEW_BLACK = (
     "Whether this camera moved cannot be judged in this light: all is black, for parts are private. Where its zones "
@@ -395,7 +395,7 @@ class CameraSlot:
         """Send what was learned of the camera's view, where there is news."""
         with self._lock:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
-            known = self.view or LearnedView(drawn=print_of_view(self.job.scene), lit=(), told_at=now)
+            known = self.view or LearnedView(drawn=prints_of_view(self.job.scene), lit=(), told_at=now)
             shapes = {**known.shapes, **self._shapes()}
             if learned is None and known.shapes != shapes:
                 learned = known
