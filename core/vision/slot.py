@@ -218,9 +218,7 @@ class CameraSlot:
         self._is_away = False
         self._looked_s = 0.0
         self._due_s = 0.0
-        watches = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
-        # What we make black ourselves says nothing of the camera.
-        self._watches_camera = watches and job.scene != UNREADABLE
+        self._watches_camera = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
         self._watch_due_s = 0.0
         self._watched_s = -math.inf
         self._run: tuple[int, int] | None = None
@@ -364,6 +362,7 @@ class CameraSlot:
         overloaded = OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
         reason = self._detection_reason(now_s, overloaded)
         analyser, is_reshaped = self.analyser, self.stream.is_reshaped
+        shows_else = self._is_away or is_reshaped or self.job.scene == UNREADABLE
         return replace(
             base,
             n_dropped=base.n_dropped + self._n_passed_over,
@@ -379,7 +378,7 @@ class CameraSlot:
             is_away=self._is_away,
             is_moved=self._is_moved,
             is_hidden=self._is_hidden or is_reshaped,
-            is_blind=self._is_away or is_reshaped or (analyser is not None and analyser.is_blind),
+            is_blind=shows_else or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
             is_camera_watched=self._is_camera_watched(now_s),
             detection_reason=reason,

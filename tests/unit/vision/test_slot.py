@@ -632,6 +632,25 @@ def test_of_a_scene_that_cannot_be_read_nothing_is_shown_and_the_tile_says_so(tm
     assert camera.job.scene.private_parts == (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),)
 
 
+@pytest.mark.parametrize("detect_fps", [5.0, 0.0])
+def test_a_camera_that_is_black_because_its_scene_cannot_be_read_is_not_said_to_be_covered_or_frozen(
+    tmp_path, detect_fps
+):
+    camera = Watched(tmp_path, UNREADABLE, detect_fps=detect_fps)
+    camera.slot.use_detector(ENGINE)
+
+    camera.look_at(np.zeros_like(STREET), 80.0, noise=0.0, has_traffic=False)
+    report = camera.slot.report(camera.now_s)
+    camera.slot.close()
+    camera.reader.close()
+
+    assert not [one for one in camera.sent if isinstance(one, Observed)]
+    assert report.detection_reason == slot.UNREADABLE_BLACK
+    # What was seen before holds until the scene can be read again.
+    assert report.is_blind
+    assert not report.is_camera_watched
+
+
 def test_an_answer_to_a_picture_from_before_the_head_turned_comes_too_late(camera):
     camera.slot.use_detector(ENGINE)
     camera.see(seconds=1.0)
