@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.kernel.wire import to_builtins
 from core.vision.light import Light
-from core.vision.model import PicturePoint, Scene
+from core.vision.model import UNREADABLE, PicturePoint, Scene
 from core.vision.scene_rule import FIXED_WH_PX
 
 STRONGEST_EDGE = 40.0
@@ -72,7 +72,8 @@ class LearnedView:
         shape.
         """
         drawn = prints_of_view(scene)
-        if not self.drawn.isdisjoint(drawn):
+        # Nobody drew anew where nobody can read what is drawn.
+        if scene == UNREADABLE or not self.drawn.isdisjoint(drawn):
             return self
         if print_of_drawing(scene) in self.drawn:
             # Learned by an earlier version, which went by lines where parts are private, too.
@@ -95,8 +96,8 @@ def prints_of_view(scene: Scene) -> frozenset[str]:
 
 
 def is_drawn_anew(before: Scene, now: Scene) -> bool:
-    """Tell whether a view that was learned for one scene means nothing to the other."""
-    return prints_of_view(before).isdisjoint(prints_of_view(now))
+    """Tell whether a view that was learned for one scene means nothing to the other, as far as both can be read."""
+    return UNREADABLE not in (before, now) and prints_of_view(before).isdisjoint(prints_of_view(now))
 
 
 def print_of_drawing(scene: Scene) -> str:

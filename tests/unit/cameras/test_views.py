@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from core.access import audit
 from core.cameras.model import Camera, ViewAccepted
 from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError
+from core.store.tables import CameraRow
 from core.vision.light import Light
 from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
 from core.vision.scene_change import is_over
@@ -193,6 +195,20 @@ def test_once_each_mask_was_drawn_anew_one_after_the_other_a_view_from_before_me
     view = known(room)["b"].kept_for(scene)
 
     assert (view.lit, view.is_moved) == ((), False)
+
+
+@pytest.mark.parametrize(("masks", "holds"), [((WINDOW, DOOR), True), ((replace(MASK, polygon=SQUARE[1:]),), False)])
+def test_a_scene_that_could_not_be_read_for_a_while_says_nothing_of_the_view(room, masked, masks, holds):
+    room.run(keep_view(room.store, "b", view_of(MASKED, is_moved=True)))
+    unread = update(CameraRow).where(CameraRow.camera_id == "b").values(scene={"zones": "of a newer version"})
+    room.run(room.store.write(lambda session: session.execute(unread)))
+    meanwhile = known(room)["b"].kept_for(room.run(room.cameras.get("b")).scene)
+    scene = replace(MASKED, masks=masks)
+    room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+
+    assert room.run(room.cameras.get("b")).scene == scene
+    assert meanwhile.is_moved
+    assert known(room)["b"].kept_for(scene).is_moved is holds
 
 
 def test_masks_that_are_restored_belong_to_the_shape_that_they_were_drawn_on(room, masked):
