@@ -35,7 +35,7 @@ from core.store.engine import Store
 from core.store.rows import check_version, place, position_of, storable
 from core.store.tables import CameraRow
 from core.vision.model import UNREADABLE, Scene, TrackerKind
-from core.vision.view import print_of_view
+from core.vision.view import is_drawn_anew
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -475,8 +475,8 @@ def _describe_changes(before: Camera, after: Camera) -> str:
 
 
 def _keep_scene(session: Session, actor: Actor, before: Scene, after: Camera, *, note: str, at: datetime) -> None:
-    if print_of_view(before) != print_of_view(after.scene):
-        # Who draws has the picture of now before them; what masks hide is no matter of lines.
+    if is_drawn_anew(before, after.scene):
+        # Who draws has the picture of now before them; what masks hide is no matter of lines, nor of other masks.
         drop_view(session, after.camera_id)
     append_version(session, after.camera_id, before=before, after=after.scene, actor=actor.name, note=note, at=at)
 

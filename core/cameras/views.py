@@ -29,11 +29,11 @@ async def load_views(store: Store) -> dict[str, LearnedView]:
             shapes[shape.camera_id][shape.drawn] = (shape.width, shape.height)
             # Somebody drew since, so nothing else is known of the camera, or it follows below.
             views[shape.camera_id] = LearnedView(
-                drawn="", lit=(), told_at=shape.told_at, shapes=shapes[shape.camera_id]
+                drawn=frozenset(), lit=(), told_at=shape.told_at, shapes=shapes[shape.camera_id]
             )
         for known in session.scalars(select(CameraViewRow)):
             views[known.camera_id] = LearnedView(
-                drawn=known.drawn,
+                drawn=frozenset(known.drawn.split()),
                 lit=tuple(lit[known.camera_id]),
                 is_moved=known.is_moved,
                 told_at=known.told_at,
@@ -51,7 +51,8 @@ async def keep_view(store: Store, camera_id: str, view: LearnedView) -> None:
         if session.get(CameraRow, camera_id) is None:
             return
         drop_view(session, camera_id)
-        session.add(CameraViewRow(camera_id=camera_id, drawn=view.drawn, is_moved=view.is_moved, told_at=view.told_at))
+        drawn = " ".join(sorted(view.drawn))
+        session.add(CameraViewRow(camera_id=camera_id, drawn=drawn, is_moved=view.is_moved, told_at=view.told_at))
         session.add_all(
             CameraLitViewRow(
                 camera_id=camera_id, light=one.light, edges=one.edges, likeness=one.likeness, seen_at=one.seen_at

@@ -1744,23 +1744,23 @@ class Node:
         services = self.require_services()
         if source.username and not source.password and camera_id:
             source = replace(source, password=await services.cameras.password_for(camera_id, source.address))
-        if source.address.startswith(f"{EDGE}:"):
-            return await self._test_posted(camera_id)
-        cameras = await services.cameras.list()
         streams = {} if self._sight is None else self._sight.streams
         away = services.ptz.away_ids | unplaced(streams)
+        if source.address.startswith(f"{EDGE}:"):
+            return await self._test_posted(camera_id, away)
+        cameras = await services.cameras.list()
         private = _private_parts(cameras, camera_id, source.address, away=away)
         opened = verbs.resolve_demo(source, self._clips)
         found = await asyncio.to_thread(probe, opened, timeout_s=8.0, privacy=private)
         return covered(found, source.address, cameras, streams)
 
-    async def _test_posted(self, camera_id: str) -> ProbeResult:
+    async def _test_posted(self, camera_id: str, away: frozenset[str]) -> ProbeResult:
         """Show what was posted for a camera last; that nothing was yet does not speak against it."""
         camera = self._sight.camera(camera_id) if self._sight is not None else None
         if camera is not None:
             file = picture_file(self._edge_folder, camera.camera_id)
             source = SourceSpec(address=f"{EDGE}:{file}")
-            found = await asyncio.to_thread(probe, source, timeout_s=8.0, privacy=camera.scene.private_parts)
+            found = await asyncio.to_thread(probe, source, timeout_s=8.0, privacy=_hidden_parts(camera, away))
             if found.ok:
                 return found
         return ProbeResult(

@@ -120,8 +120,8 @@ class CameraViewRow(Base):
     __tablename__ = "camera_view"
 
     camera_id: Mapped[str] = mapped_column(String(64), primary_key=True)
-    drawn: Mapped[str] = mapped_column(String(64))
-    """Print of what is drawn on it; for another drawing the row means nothing."""
+    drawn: Mapped[str] = mapped_column(Text)
+    """Prints of its private parts, with blanks between them, or of all that is drawn; without them it means nothing."""
 
     is_moved: Mapped[bool]
     told_at: Mapped[datetime]

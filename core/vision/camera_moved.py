@@ -18,7 +18,7 @@ from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, like
 from core.vision.model import ObservationKind, Scene
 from core.vision.scene_rule import Moment, Notebook
 from core.vision.tuning import Tuning
-from core.vision.view import Edges, LearnedView, LitView, pack_edges, print_of_view, unpack_edges
+from core.vision.view import Edges, LearnedView, LitView, Visible, pack_edges, prints_of_view, unpack_edges
 
 
 class _Verdict(Enum):
@@ -47,10 +47,12 @@ class _Known:
     """What is to be seen in one light; usable once it is learned.
 
     Attributes:
+        visible: Which of the edges were seen: masks may have been drawn elsewhere since.
         likeness: That pictures usually have with it; 0 as long as none was compared.
     """
 
     edges: Edges
+    visible: Visible
     seen_at: datetime
     learned_s: float = 0.0
     likeness: float = 0.0
@@ -107,7 +109,7 @@ class MovedRule:
         self._hold_s = tuning.value(kind, "hold_s")
         self._held = Held(kind, self._hold_s, end_s=self._hold_s)
         self._cadence = Cadence(1.0)
-        self._drawn = print_of_view(scene)
+        self._drawn = self._drawn_before = prints_of_view(scene)
         self._visible = visible_beside(scene.private_parts)
         self._sense = LightSense()
         self._views: dict[Light, _Known] = {}
@@ -126,13 +128,16 @@ class MovedRule:
 
     def start_from(self, view: LearnedView) -> None:
         """Go on from what an earlier rule learned; what was learned of another drawing is left aside."""
-        if view.drawn != self._drawn:
+        if view.drawn.isdisjoint(self._drawn):
             return
         self._views = {
-            one.light: _Known(edges=edges, seen_at=one.seen_at, learned_s=self.LEARN_S, likeness=one.likeness)
+            one.light: _Known(
+                edges=seen[0], visible=seen[1], seen_at=one.seen_at, learned_s=self.LEARN_S, likeness=one.likeness
+            )
             for one in view.lit
-            if (edges := unpack_edges(one.edges)) is not None
+            if (seen := unpack_edges(one.edges)) is not None
         }
+        self._drawn_before = view.drawn if self._views else self._drawn
         self._recent, self._right_at_s = None, None
         self._was_moved = view.is_moved and bool(self._views)
         if self._was_moved:
@@ -140,7 +145,7 @@ class MovedRule:
 
     def forget(self) -> None:
         """What the camera shows now is right: learn it anew."""
-        self._views = {}
+        self._views, self._drawn_before = {}, self._drawn
         self._recent, self._right_at_s, self._open_s = None, None, 0.0
         self._is_news = self._was_moved = False
         self._held.drop()
@@ -151,9 +156,11 @@ class MovedRule:
             return None
         self._is_news = False
         return LearnedView(
-            drawn=self._drawn,
+            drawn=self._drawn_before,
             lit=tuple(
-                LitView(light=light, edges=pack_edges(one.edges), likeness=one.likeness, seen_at=one.seen_at)
+                LitView(
+                    light=light, edges=pack_edges(one.edges, one.visible), likeness=one.likeness, seen_at=one.seen_at
+                )
                 for light, one in self._views.items()
                 if one.likeness
             ),
@@ -175,7 +182,7 @@ class MovedRule:
             self._learn_first(recent, light, step_s, note.captured_at)
             return
         own = self._usable.get(light)
-        if own is not None and float(recent.mean()) < self.STRUCTURE * float(own.edges.mean()):
+        if own is not None and self._is_flat(recent, own):
             return
         self._judge(edges, light, step_s, moment, note)
         if self._held.has_begun is not self._was_moved:
@@ -201,6 +208,10 @@ class MovedRule:
     def _usable(self) -> dict[Light, _Known]:
         return {light: one for light, one in self._views.items() if one.learned_s >= self.LEARN_S}
 
+    def _is_flat(self, recent: Edges, own: _Known) -> bool:
+        seen = self._visible & own.visible
+        return float((recent * seen).sum()) < self.STRUCTURE * float((own.edges * seen).sum())
+
     def _average(self, edges: Edges, light: Light, step_s: float) -> Edges:
         if self._recent is None or light is not self._recent_light:
             self._recent = edges.copy()
@@ -220,7 +231,7 @@ class MovedRule:
     def _learn(self, recent: Edges, light: Light, step_s: float, now: datetime) -> None:
         one = self._views.get(light)
         if one is None:
-            self._views[light] = _Known(edges=recent.copy(), seen_at=now)
+            self._views[light] = _Known(edges=recent.copy(), visible=self._visible, seen_at=now)
         elif step_s:
             one.seen_at = now
             one.learned_s += step_s
@@ -250,6 +261,9 @@ class MovedRule:
             confidence=min(0.98, 0.8 + 0.005 * best.clear) if is_shifted else 0.85,
             values={"shift": round(best.shift, 4)} if is_shifted else {},
         )
+        if is_right and not self._held.has_begun and self._drawn_before != self._drawn:
+            # It stands right, so all that is drawn now was drawn before whoever knocks it next.
+            self._drawn_before, self._is_news = self._drawn, True
 
     def _verdict(
         self, edges: Edges, recent: Edges, light: Light, moment: Moment, now: datetime
@@ -259,12 +273,13 @@ class MovedRule:
         asked = sorted(usable, key=lambda one: (one is not light, one is not self._right_light))
         matches: dict[Light, Match] = {}
         for known in asked:
-            match = compare(usable[known].edges, recent, self._visible, moment.height_over_width)
+            one = usable[known]
+            match = compare(one.edges, recent, self._visible & one.visible, moment.height_over_width)
             matches[known] = match
             if match.clear >= CLEAR:
                 return (_Verdict.HERE if match.shift < self._shift else _Verdict.SHIFTED), match
         best = max(matches.values(), key=lambda one: one.clear)
-        share = max(agreeing(usable[known].edges, edges, self._visible) for known in asked)
+        share = max(agreeing(one.edges, edges, self._visible & one.visible) for one in usable.values())
         if share >= self.PARTLY:
             return (_Verdict.MOSTLY if share >= self.MOSTLY else _Verdict.PARTLY), best
         has_to_show = self._has_to_show(light, moment.pts_s, now)
@@ -294,7 +309,10 @@ class MovedRule:
             self._learn(recent, light, step_s, now)
             return
         self._views.pop(Light.UNKNOWN, None)
-        likeness = likeness_of(one.edges, recent, self._visible)
+        likeness = likeness_of(one.edges, recent, self._visible & one.visible)
+        bared = self._visible & ~one.visible
+        one.edges[bared] = recent[bared]
+        one.visible = self._visible
         one.seen_at = now
         one.followed_s += step_s
         if not one.likeness or one.followed_s >= self.TELL_S:

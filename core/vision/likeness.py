@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.vision.geometry import are_inside
 from core.vision.model import PicturePoint
 from core.vision.scene_rule import FIXED_WH_PX, Grey
-from core.vision.view import STRONGEST_EDGE, Edges
+from core.vision.view import STRONGEST_EDGE, Edges, Visible
 
 CLEAR = 15.0
 """Standard deviations of the correlation, from which on its peak says where the picture is."""
@@ -30,8 +30,6 @@ LEAST_SPREAD = 4.0
 
 LEAST_PARTS, LEAST_AGREEING = 8, 5
 """Of fewer parts nothing can be said, and fewer that agree may do so by chance."""
-
-_Visible = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def edges_of(grey: Grey) -> Edges:
     return np.minimum(edges, STRONGEST_EDGE)
 
 
-def visible_beside(polygons: Sequence[Sequence[PicturePoint]]) -> _Visible:
+def visible_beside(polygons: Sequence[Sequence[PicturePoint]]) -> Visible:
     """Return which edges are of the scene and not of what is painted over it, shape (90, 160).
 
     A mask stays where it is when its camera is turned.
@@ -78,7 +76,7 @@ def visible_beside(polygons: Sequence[Sequence[PicturePoint]]) -> _Visible:
     return ~grown
 
 
-def compare(known: Edges, now: Edges, visible: _Visible, height_over_width: float) -> Match:
+def compare(known: Edges, now: Edges, visible: Visible, height_over_width: float) -> Match:
     """Return what the edges of now have in common with known ones.
 
     Args:
@@ -92,12 +90,14 @@ def compare(known: Edges, now: Edges, visible: _Visible, height_over_width: floa
     return Match(likeness=_correlation(ours, theirs), shift=shift, clear=clear)
 
 
-def likeness_of(known: Edges, now: Edges, visible: _Visible) -> float:
+def likeness_of(known: Edges, now: Edges, visible: Visible) -> float:
     """Return the `likeness` of a match alone."""
     return _correlation(_about_zero(known, visible), _about_zero(now, visible))
 
 
-def _about_zero(edges: Edges, visible: _Visible) -> Edges:
+def _about_zero(edges: Edges, visible: Visible) -> Edges:
+    if not visible.any():
+        return np.zeros_like(edges)
     return np.where(visible, edges - edges[visible].mean(), np.float32(0))
 
 
@@ -127,7 +127,7 @@ def phase_shift(ours: Edges, theirs: Edges, height_over_width: float) -> tuple[f
     return math.hypot(dx / width, dy / height * height_over_width), peak / (float(correlation.std()) + 1e-9)
 
 
-def agreeing(known: Edges, now: Edges, visible: _Visible) -> float:
+def agreeing(known: Edges, now: Edges, visible: Visible) -> float:
     """Return how many of a picture's parts are seen best where they were, 0..1; 0 where too few can say so.
 
     Of a street against any other one a seventh agrees at most. The rim is left out: a clock that is burnt in stays

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.vision.model import UNREADABLE, WHOLE_PICTURE_KEY, ObservationKind, PicturePoint, Scene, Zone
 from core.vision.tuning import RULES, Tuning
-from core.vision.view import print_of_view
+from core.vision.view import is_drawn_anew
 
 _Shape = tuple[tuple[PicturePoint, ...], ...]
 
@@ -28,8 +28,8 @@ def is_over(kind: str, rule_key: str, before: Scene, now: Scene) -> bool:
         return True
     if kind is ObservationKind.CAMERA_MOVED:
         # Who draws elsewhere says that what the camera shows now is right, and its view is learned anew; where parts
-        # are private only who draws these anew does.
-        return print_of_view(before) != print_of_view(now)
+        # are private only who draws all of these anew does.
+        return is_drawn_anew(before, now)
     if rule_key in ("", WHOLE_PICTURE_KEY):
         return False
     was, still = _watched(before, kind, rule_key), _watched(now, kind, rule_key)

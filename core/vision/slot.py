@@ -50,7 +50,7 @@ from core.vision.messages import (
 from core.vision.model import AT_THE_CAMERA, UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 from core.vision.tuning import Tuning
-from core.vision.view import LearnedView, print_of_drawing, print_of_part, print_of_view
+from core.vision.view import LearnedView, print_of_drawing, print_of_part, prints_of_view
 
 log = logging.getLogger(__name__)
 
@@ -130,8 +130,8 @@ UNREADABLE_BLACK = (
     "Restore a version of its scene, or draw it anew."
 )
 MOVED_BLACK = (
-    "The camera moved: all is black, for parts are private. Put it right, draw its masks anew, or say that the view is "
-    "right in its scene."
+    "The camera moved: all is black, for parts are private. Put it right, draw all its masks anew, or say that the "
+    "view is right in its scene."
 )
 VIEW_BLACK = (
     "Whether this camera moved cannot be judged in this light: all is black, for parts are private. Where its zones "
@@ -218,9 +218,7 @@ class CameraSlot:
         self._is_away = False
         self._looked_s = 0.0
         self._due_s = 0.0
-        watches = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
-        # What we make black ourselves says nothing of the camera.
-        self._watches_camera = watches and job.scene != UNREADABLE
+        self._watches_camera = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
         self._watch_due_s = 0.0
         self._watched_s = -math.inf
         self._run: tuple[int, int] | None = None
@@ -364,6 +362,7 @@ class CameraSlot:
         overloaded = OVERLOADED.format(percent=self.share * 100.0) if is_reduced else ""
         reason = self._detection_reason(now_s, overloaded)
         analyser, is_reshaped = self.analyser, self.stream.is_reshaped
+        shows_else = self._is_away or is_reshaped or self.job.scene == UNREADABLE
         return replace(
             base,
             n_dropped=base.n_dropped + self._n_passed_over,
@@ -379,7 +378,7 @@ class CameraSlot:
             is_away=self._is_away,
             is_moved=self._is_moved,
             is_hidden=self._is_hidden or is_reshaped,
-            is_blind=self._is_away or is_reshaped or (analyser is not None and analyser.is_blind),
+            is_blind=shows_else or (analyser is not None and analyser.is_blind),
             is_quiet=wants and self._is_quiet and not self._is_silent(now_s),
             is_camera_watched=self._is_camera_watched(now_s),
             detection_reason=reason,
@@ -395,7 +394,7 @@ class CameraSlot:
         """Send what was learned of the camera's view, where there is news."""
         with self._lock:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
-            known = self.view or LearnedView(drawn=print_of_view(self.job.scene), lit=(), told_at=now)
+            known = self.view or LearnedView(drawn=prints_of_view(self.job.scene), lit=(), told_at=now)
             shapes = {**known.shapes, **self._shapes()}
             if learned is None and known.shapes != shapes:
                 learned = known

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from core.vision.model import AT_THE_CAMERA, ObservationKind, RuleSetting, Scene
+from core.vision.model import AT_THE_CAMERA, UNREADABLE, ObservationKind, RuleSetting, Scene
 
 RESTS = "Rests: detection is off in the settings of this camera."
 
@@ -165,6 +165,8 @@ class Tuning:
     def __init__(self, scene: Scene) -> None:
         self._settings: dict[str, RuleSetting] = {setting.kind: setting for setting in scene.rules}
         self._calls_for_people = any(zone.calls_for_people for zone in scene.zones)
+        # What we make black ourselves says nothing of the camera.
+        self._is_ours = scene == UNREADABLE
 
     def is_on(self, kind: ObservationKind) -> bool:
         """Return whether the camera watches for this."""
@@ -175,6 +177,8 @@ class Tuning:
 
     def is_watched(self, kind: ObservationKind) -> bool:
         """Return whether the camera watches for this somewhere: a zone that alarms says so itself."""
+        if self._is_ours and kind in AT_THE_CAMERA:
+            return False
         return self.is_on(kind) or (kind is ObservationKind.PEDESTRIAN and self._calls_for_people)
 
     def value(self, kind: ObservationKind, name: str) -> float:

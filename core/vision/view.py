@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.kernel.wire import to_builtins
 from core.vision.light import Light
-from core.vision.model import PicturePoint, Scene
+from core.vision.model import UNREADABLE, PicturePoint, Scene
 from core.vision.scene_rule import FIXED_WH_PX
 
 STRONGEST_EDGE = 40.0
@@ -25,6 +25,9 @@ STRONGEST_EDGE = 40.0
 
 Edges = NDArray[np.float32]
 """Strength of a small picture's edges [grey levels], shape (90, 160)."""
+
+Visible = NDArray[np.bool_]
+"""Which of them are of the scene and not of what is painted over it, shape (90, 160)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class LearnedView:
     """What one camera shows while it stands right.
 
     Attributes:
-        drawn: Print of what was drawn on it, as `print_of_view` says; for another drawing it means nothing.
+        drawn: What was drawn on it, as `prints_of_view` says. Where nothing of that is drawn any more it means nothing.
         lit: At most one for each light.
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
@@ -56,7 +59,7 @@ class LearnedView:
             part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again.
     """
 
-    drawn: str
+    drawn: frozenset[str]
     lit: tuple[LitView, ...]
     is_moved: bool = False
     told_at: datetime
@@ -65,12 +68,14 @@ class LearnedView:
     def kept_for(self, scene: Scene) -> LearnedView | None:
         """Return what of this still holds where `scene` is drawn; None where nothing does.
 
-        Who draws says nothing of what was drawn before on pictures of another shape.
+        Who draws one private part anew says nothing of the others, nor of what was drawn before on pictures of another
+        shape.
         """
-        drawn = print_of_view(scene)
-        if self.drawn == drawn:
+        drawn = prints_of_view(scene)
+        # Nobody drew anew where nobody can read what is drawn.
+        if scene == UNREADABLE or not self.drawn.isdisjoint(drawn):
             return self
-        if self.drawn == print_of_drawing(scene):
+        if print_of_drawing(scene) in self.drawn:
             # Learned by an earlier version, which went by lines where parts are private, too.
             return replace(self, drawn=drawn)
         return replace(self, drawn=drawn, lit=(), is_moved=False) if self.shapes else None
@@ -82,12 +87,17 @@ class LearnedView:
         return replace(self, lit=(), is_moved=False, shapes=shapes) if shapes else None
 
 
-def print_of_view(scene: Scene) -> str:
-    """Return a text that changes when somebody draws on what the camera shows then: a view from before means nothing.
+def prints_of_view(scene: Scene) -> frozenset[str]:
+    """Return texts of which none is left once somebody drew all anew: on what the camera shows then.
 
-    Who draws a line says nothing of what is private: where parts are, only these count.
+    Who draws a line says nothing of what is private: where parts are, only these count, each by itself.
     """
-    return _print_of(scene.private_parts) if scene.private_parts else print_of_drawing(scene)
+    return frozenset(map(print_of_part, scene.private_parts)) or frozenset({print_of_drawing(scene)})
+
+
+def is_drawn_anew(before: Scene, now: Scene) -> bool:
+    """Tell whether a view that was learned for one scene means nothing to the other, as far as both can be read."""
+    return UNREADABLE not in (before, now) and prints_of_view(before).isdisjoint(prints_of_view(now))
 
 
 def print_of_drawing(scene: Scene) -> str:
@@ -117,19 +127,24 @@ def _print_of(drawn: object) -> str:
     return hashlib.sha256(msgspec.json.encode(to_builtins(drawn))).hexdigest()
 
 
-def pack_edges(edges: Edges) -> bytes:
-    """Return edges as bytes, a step for each sixth of a grey level."""
+def pack_edges(edges: Edges, visible: Visible) -> bytes:
+    """Return edges as bytes, a step for each sixth of a grey level, and behind them which of them were seen."""
     levels = np.rint(edges * (255.0 / STRONGEST_EDGE))
-    return zlib.compress(np.clip(levels, 0, 255).astype(np.uint8).tobytes())
+    return zlib.compress(np.clip(levels, 0, 255).astype(np.uint8).tobytes() + np.packbits(visible).tobytes())
 
 
-def unpack_edges(packed: bytes) -> Edges | None:
-    """Return packed edges; None where these are not all of them."""
+def unpack_edges(packed: bytes) -> tuple[Edges, Visible] | None:
+    """Return packed edges and which of them were seen; None where these are not all of them."""
     width, height = FIXED_WH_PX
+    n_edges = width * height
     try:
-        levels = np.frombuffer(zlib.decompress(packed), np.uint8)
+        read = np.frombuffer(zlib.decompress(packed), np.uint8)
     except zlib.error:
         return None
-    if levels.size != width * height:
+    visible = np.ones((height, width), np.bool_)
+    if read.size == n_edges + n_edges // 8:
+        visible = np.unpackbits(read[n_edges:]).astype(np.bool_).reshape(height, width)
+    elif read.size != n_edges:  # An earlier version kept the edges alone.
         return None
-    return levels.reshape(height, width).astype(np.float32) * np.float32(STRONGEST_EDGE / 255.0)
+    levels = read[:n_edges].reshape(height, width)
+    return levels.astype(np.float32) * np.float32(STRONGEST_EDGE / 255.0), visible

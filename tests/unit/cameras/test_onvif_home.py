@@ -14,7 +14,7 @@ from core.kernel.errors import BadInputError, NotPermittedError, UnavailableErro
 from core.sim.onvif import Fault, OnvifSimulator
 from core.vision.light import Light
 from core.vision.model import Mask, MaskKind, Scene
-from core.vision.view import LearnedView, LitView, print_of_drawing
+from core.vision.view import LearnedView, LitView, prints_of_view
 from tests.fixtures.room import OLGA, SUSI, VERA, Room
 from tests.unit.cameras import steering
 from tests.unit.cameras.steering import until
@@ -243,7 +243,7 @@ def test_whoever_says_that_home_is_here_says_that_its_view_is_right(room, head):
     camera = add(room, head)
     at = datetime(2026, 11, 22, tzinfo=UTC)
     lit = LitView(light=Light.DAY, edges=b"edges", likeness=0.9, seen_at=at)
-    view = LearnedView(drawn=print_of_drawing(camera.scene), lit=(lit,), told_at=at)
+    view = LearnedView(drawn=prints_of_view(camera.scene), lit=(lit,), told_at=at)
     room.run(keep_view(room.store, "bridge", view))
     heard = []
     room.bus.subscribe(ViewAccepted, heard.append)

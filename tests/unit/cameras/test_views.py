@@ -4,15 +4,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from core.access import audit
 from core.cameras.model import Camera, ViewAccepted
 from core.cameras.views import keep_view, load_views
 from core.kernel.errors import BadInputError, NotPermittedError
+from core.store.tables import CameraRow
 from core.vision.light import Light
 from core.vision.model import CountLine, Lane, Mask, PlanePoint, RoadPlane, RuleSetting, Scene, Zone
 from core.vision.scene_change import is_over
-from core.vision.view import LearnedView, LitView, print_of_drawing, print_of_part, print_of_view, prints_of_shapes
+from core.vision.view import LearnedView, LitView, print_of_drawing, print_of_part, prints_of_shapes, prints_of_view
 from tests.fixtures.room import OLGA, SUSI, Room
 
 SQUARE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9))
@@ -30,7 +32,7 @@ BY_NIGHT = LitView(light=Light.NIGHT, edges=b"lamps", likeness=0.7, seen_at=NOON
 
 
 def view_of(scene: Scene, **changes: object) -> LearnedView:
-    return replace(LearnedView(drawn=print_of_view(scene), lit=(BY_DAY,), told_at=NOON), **changes)
+    return replace(LearnedView(drawn=prints_of_view(scene), lit=(BY_DAY,), told_at=NOON), **changes)
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_who_draws_the_masks_anew_drew_them_on_the_view_of_now(room, camera, mas
 
 
 def test_what_an_earlier_version_learned_of_a_view_with_masks_still_holds():
-    before = view_of(SCENE, drawn=print_of_drawing(SCENE), is_moved=True)
+    before = view_of(SCENE, drawn=frozenset({print_of_drawing(SCENE)}), is_moved=True)
 
     assert before.kept_for(SCENE) == view_of(SCENE, is_moved=True)
 
@@ -160,6 +162,53 @@ def test_what_shape_each_mask_was_drawn_on_is_known_until_it_is_drawn_anew(room,
     room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
 
     assert shapes_of(room, scene) == shapes
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [(DOOR,), (replace(WINDOW, polygon=SQUARE), DOOR), (DOOR, WINDOW), (WINDOW, DOOR, replace(MASK, key="third"))],
+    ids=["removed", "redrawn", "in another order", "one more"],
+)
+def test_who_draws_one_of_several_masks_anew_says_nothing_of_what_the_others_hide(room, masked, masks):
+    moved, scene = view_of(MASKED, is_moved=True, shapes=ON_WIDE), replace(MASKED, masks=masks)
+    room.run(keep_view(room.store, "b", moved))
+    one = room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+    after_one = known(room)["b"].kept_for(scene)
+    redrawn = replace(MASKED, masks=(replace(MASK, key="new", polygon=SQUARE[1:]),))
+    room.run(room.cameras.save_scene(SUSI, "b", redrawn, expect_version=one.version))
+
+    assert after_one == moved
+    assert not is_over("camera_moved", "", MASKED, scene)
+    assert known(room)["b"].lit == ()
+    assert replace(moved, shapes={}).kept_for(redrawn) is None
+    assert is_over("camera_moved", "", MASKED, redrawn)
+
+
+def test_once_each_mask_was_drawn_anew_one_after_the_other_a_view_from_before_means_nothing(room, masked):
+    room.run(keep_view(room.store, "b", view_of(MASKED, is_moved=True)))
+    version = masked.version
+    window, door = replace(WINDOW, polygon=SQUARE), replace(DOOR, polygon=SQUARE[1:])
+    for masks in ((window, DOOR), (window, door)):
+        scene = replace(MASKED, masks=masks)
+        version = room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=version)).version
+
+    view = known(room)["b"].kept_for(scene)
+
+    assert (view.lit, view.is_moved) == ((), False)
+
+
+@pytest.mark.parametrize(("masks", "holds"), [((WINDOW, DOOR), True), ((replace(MASK, polygon=SQUARE[1:]),), False)])
+def test_a_scene_that_could_not_be_read_for_a_while_says_nothing_of_the_view(room, masked, masks, holds):
+    room.run(keep_view(room.store, "b", view_of(MASKED, is_moved=True)))
+    unread = update(CameraRow).where(CameraRow.camera_id == "b").values(scene={"zones": "of a newer version"})
+    room.run(room.store.write(lambda session: session.execute(unread)))
+    meanwhile = known(room)["b"].kept_for(room.run(room.cameras.get("b")).scene)
+    scene = replace(MASKED, masks=masks)
+    room.run(room.cameras.save_scene(SUSI, "b", scene, expect_version=masked.version))
+
+    assert room.run(room.cameras.get("b")).scene == scene
+    assert meanwhile.is_moved
+    assert known(room)["b"].kept_for(scene).is_moved is holds
 
 
 def test_masks_that_are_restored_belong_to_the_shape_that_they_were_drawn_on(room, masked):

@@ -1,18 +1,22 @@
 """One node in this process: what holds it up, and what it says of itself."""
 
 import asyncio
+import io
 import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import av
+import numpy as np
 import psutil
 import pytest
 from sqlalchemy import update
 
 from core.access.model import SYSTEM
 from core.cameras.model import Camera
+from core.gateway.http.pictures import EdgePictures
 from core.incidents.doubt import Doubtful
 from core.incidents.model import SourceKind
 from core.kernel.clock import SystemClock
@@ -20,8 +24,9 @@ from core.kernel.errors import UnavailableError
 from core.kernel.ids import new_id
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, SiteSettings, StoreSettings, VisionSettings
+from core.media.convert import to_jpeg
 from core.media.hardware import HardwareDecode
-from core.media.model import StreamReport, StreamState
+from core.media.model import SourceSpec, StreamReport, StreamState
 from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.node import Node
@@ -30,7 +35,7 @@ from core.traffic.service import FlowMeasured
 from core.vision.export import can_export
 from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
-from core.vision.model import CountLine, LineCrossed, Observation, ObservationKind, Phase, Scene
+from core.vision.model import CountLine, LineCrossed, Mask, Observation, ObservationKind, Phase, Scene
 from tests.fixtures.room import SUSI
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -384,13 +389,38 @@ def said_by_a_rule(camera_id, kind):
     )
 
 
-async def add_camera(node):
+async def add_camera(node, **changes):
     draft = Camera(camera_id="", name="North", address="synthetic:a", is_enabled=False)
+    draft = replace(draft, **changes)
     camera = await node.require_services().cameras.add(SYSTEM, draft)
     async with asyncio.timeout(30.0):
         while node._sight.camera(camera.camera_id) is None:
             await asyncio.sleep(0.02)
     return camera
+
+
+@pytest.mark.parametrize(
+    ("report", "is_shown"),
+    [({}, True), ({"is_moved": True}, False), ({"is_hidden": True}, False)],
+    ids=["as drawn", "moved", "hidden"],
+)
+def test_a_test_of_posted_pictures_shows_no_more_of_a_camera_with_masks_than_the_wall(folders, report, is_shown):
+    window = Mask(key="window", name="Window", polygon=((0.0, 0.0), (0.2, 0.0), (0.2, 0.2)))
+    bright = av.VideoFrame.from_ndarray(np.full((180, 320, 3), 200, np.uint8), format="rgb24")
+
+    async def scenario(node):
+        camera_id = (await add_camera(node, address="edge:", scene=Scene(masks=(window,)))).camera_id
+        node._sight.streams[camera_id] = StreamReport(camera_id=camera_id, state=StreamState.LIVE, **report)
+        EdgePictures(node._edge_folder).put(camera_id, to_jpeg(bright, max_wh=(320, 180), quality=90))
+        return await node.test_source(SourceSpec(address="edge:"), camera_id)
+
+    found = run_with_model(folders, "demo", scenario)
+
+    with av.open(io.BytesIO(found.thumbnail_jpeg)) as picture:
+        seen = next(picture.decode(video=0)).to_ndarray(format="gray")
+    assert found.ok
+    # The lower right corner lies outside of the mask.
+    assert bool(seen[-40:, -40:].max() > 150) is is_shown
 
 
 async def called_and_counted(node):

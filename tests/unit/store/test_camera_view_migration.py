@@ -27,7 +27,7 @@ def test_the_view_of_the_version_before_is_kept_in_a_light_that_nobody_knows(tmp
 
     at = datetime(2026, 11, 22, 12, tzinfo=UTC)
     lit = LitView(light=Light.UNKNOWN, edges=b"\x01\x02", likeness=0.75, seen_at=at)
-    assert views == {"bridge": LearnedView(drawn="print", lit=(lit,), is_moved=True, told_at=at)}
+    assert views == {"bridge": LearnedView(drawn=frozenset({"print"}), lit=(lit,), is_moved=True, told_at=at)}
 
 
 def test_a_database_of_before_keeps_its_views_and_takes_the_shapes_that_things_are_drawn_on(
@@ -40,7 +40,10 @@ def test_a_database_of_before_keeps_its_views_and_takes_the_shapes_that_things_a
             " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
         )
     view = LearnedView(
-        drawn="new", lit=(), told_at=datetime(2026, 11, 23, tzinfo=UTC), shapes={"mask": (640, 360), "all": (480, 360)}
+        drawn=frozenset({"new"}),
+        lit=(),
+        told_at=datetime(2026, 11, 23, tzinfo=UTC),
+        shapes={"mask": (640, 360), "all": (480, 360)},
     )
 
     room = Room(sqlite_url(file), tmp_path)
@@ -52,3 +55,25 @@ def test_a_database_of_before_keeps_its_views_and_takes_the_shapes_that_things_a
 
     assert (before.is_moved, before.shapes) == (True, {})
     assert after == view
+
+
+def test_a_view_that_was_known_by_one_print_is_kept_and_the_next_one_is_known_by_many(
+    tmp_path: Path, database_before
+) -> None:
+    file = database_before("0038")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
+            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
+        )
+    many = frozenset(f"{n:064x}" for n in range(9))
+    view = LearnedView(drawn=many, lit=(), is_moved=True, told_at=datetime(2026, 11, 23, tzinfo=UTC))
+
+    room = Room(sqlite_url(file), tmp_path)
+    room.run(room.cameras.add(SUSI, Camera(camera_id="pier", name="Pier", address="rtsp://cam/2")))
+    room.run(keep_view(room.store, "pier", view))
+    views = room.run(load_views(room.store))
+    room.close()
+
+    assert (views["bridge"].drawn, views["bridge"].is_moved) == ({"print"}, True)
+    assert views["pier"] == view

@@ -48,7 +48,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.slot import CameraSlot
-from core.vision.view import print_of_part
+from core.vision.view import print_of_part, prints_of_view
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
 from tests.unit.vision.pictures import scaled, street
@@ -662,6 +662,25 @@ def test_of_a_scene_that_cannot_be_read_nothing_is_shown_and_the_tile_says_so(tm
     assert camera.job.scene.private_parts == (((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)),)
 
 
+@pytest.mark.parametrize("detect_fps", [5.0, 0.0])
+def test_a_camera_that_is_black_because_its_scene_cannot_be_read_is_not_said_to_be_covered_or_frozen(
+    tmp_path, detect_fps
+):
+    camera = Watched(tmp_path, UNREADABLE, detect_fps=detect_fps)
+    camera.slot.use_detector(ENGINE)
+
+    camera.look_at(np.zeros_like(STREET), 80.0, noise=0.0, has_traffic=False)
+    report = camera.slot.report(camera.now_s)
+    camera.slot.close()
+    camera.reader.close()
+
+    assert not [one for one in camera.sent if isinstance(one, Observed)]
+    assert report.detection_reason == slot.UNREADABLE_BLACK
+    # What was seen before holds until the scene can be read again.
+    assert report.is_blind
+    assert not report.is_camera_watched
+
+
 def test_an_answer_to_a_picture_from_before_the_head_turned_comes_too_late(camera):
     camera.slot.use_detector(ENGINE)
     camera.see(seconds=1.0)
@@ -781,6 +800,85 @@ def test_rules_go_by_the_shape_that_the_picture_has_now(camera, wh, n_anew):
     assert (after is not before) is bool(n_anew)
     assert camera.slot.analyser is after
     assert after._tracker._aspect == pytest.approx(wh[0] / wh[1])
+
+
+DOOR = Mask(key="door", name="Door", polygon=((0.6, 0.6), (0.8, 0.6), (0.8, 0.9), (0.6, 0.9)))
+OTHER_DOOR = replace(DOOR, polygon=((0.1, 0.6), (0.3, 0.6), (0.3, 0.9), (0.1, 0.9)))
+OTHER_WINDOW = replace(WINDOW, polygon=((0.4, 0.1), (0.6, 0.1), (0.6, 0.2)))
+
+
+@pytest.mark.parametrize("masks", [(WINDOW,), (WINDOW, OTHER_DOOR)], ids=["removed", "redrawn"])
+def test_a_camera_that_was_pushed_stays_black_until_the_last_of_its_masks_was_drawn_anew_or_it_is_put_right(
+    tmp_path, masks
+):
+    camera = Watched(tmp_path, Scene(masks=(WINDOW, DOOR)))
+    camera.slot.use_detector(ENGINE)
+
+    def redraw(masks, view):
+        camera.job = replace(camera.job, scene=Scene(masks=masks))
+        camera.begin_anew(view)
+
+    camera.look_at(STREET, 15.0)
+    camera.look_at(PUSHED, 15.0)
+    redraw(masks, camera.views[-1])
+    camera.look_at(PUSHED, 20.0)
+    after_one, said = camera.brightness, camera.reason
+    still_moved = camera.views[-1]
+    camera.look_at(STREET, 20.0)
+    put_right = camera.brightness
+    redraw((OTHER_WINDOW, *masks[1:]), still_moved)
+    camera.look_at(PUSHED, 15.0)
+    after_all = camera.brightness
+    # Whoever knocks it now knocks it with all that was drawn since.
+    camera.look_at(STREET, 15.0)
+    camera.slot.close()
+    camera.reader.close()
+
+    assert after_one < 12 < 100 < min(put_right, after_all)
+    assert said == slot.MOVED_BLACK
+    assert camera.views[-1].drawn == prints_of_view(camera.job.scene)
+    assert camera.views[-1].is_moved
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["one stays", "none stays"])
+def test_a_mask_that_was_drawn_anew_while_its_camera_stood_right_was_drawn_before_it_is_pushed(tmp_path, kept):
+    camera = Watched(tmp_path, Scene(masks=(WINDOW, DOOR)))
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    camera.job = replace(camera.job, scene=Scene(masks=(WINDOW, OTHER_DOOR)))
+    camera.begin_anew(camera.views[-1])
+    camera.look_at(STREET, 15.0)
+    bright, moves = camera.brightness, camera.moves
+    camera.look_at(PUSHED, 15.0)
+
+    camera.job = replace(camera.job, scene=Scene(masks=(OTHER_WINDOW, OTHER_DOOR if kept else DOOR)))
+    camera.begin_anew(camera.views[-1])
+    camera.look_at(PUSHED, 5.0)
+    shown = camera.brightness
+    camera.slot.close()
+    camera.reader.close()
+
+    assert bright > 100
+    assert not moves
+    assert (shown < 12) is kept
+
+
+def test_what_a_large_mask_bared_is_learned_and_says_nothing_of_the_camera(tmp_path):
+    half = replace(DOOR, polygon=((0.0, 0.3), (1.0, 0.3), (1.0, 1.0), (0.0, 1.0)))
+    camera = Watched(tmp_path, Scene(masks=(WINDOW, half)))
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    camera.job = replace(camera.job, scene=Scene(masks=(WINDOW,)))
+    camera.begin_anew(camera.views[-1])
+    camera.look_at(STREET, 20.0)
+    bright, moves = camera.brightness, camera.moves
+    camera.look_at(PUSHED, 20.0)
+    camera.slot.close()
+    camera.reader.close()
+
+    assert bright > 100
+    assert not moves
+    assert camera.moves
 
 
 @pytest.mark.parametrize("lines", [(), (LINE,)])
