@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -172,15 +172,18 @@ def read_rows(session: Session, keys: Iterable[Key]) -> list[FlowMinute]:
 
 
 def write_rows(session: Session, minutes: Iterable[FlowMinute]) -> None:
-    """Write whole rows over what is there."""
+    """Write whole rows over what is there, but for rows that are newer there: a row only ever grows."""
     table = cast(Table, FlowMinuteRow.__table__)
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     for minute in minutes:
         statement = insert(table).values(**{name: getattr(minute, name) for name in _NAMES})
+        new = statement.excluded
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=list(_KEY_NAMES),
-                set_={name: statement.excluded[name] for name in _NAMES if name not in _KEY_NAMES},
+                set_={name: new[name] for name in _NAMES if name not in _KEY_NAMES},
+                where=(table.c.observed_s <= new.observed_s)
+                & (func.coalesce(table.c.n_vehicles, 0) <= func.coalesce(new.n_vehicles, 0)),
             )
         )
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.incidents.evidence import sync_folder
+from core.kernel.errors import UnavailableError
 from core.kernel.log import OncePerLoss
 from core.kernel.wire import from_bytes, to_bytes
 from core.kernel.zone import to_site
@@ -26,6 +27,11 @@ MAX_BYTES = 1024 * 1024 * 1024
 """Of all files; beyond, the oldest minutes are given up. Of 64 cameras it takes nine days."""
 
 _ENDING = ".minutes"
+_FAILED = {
+    "write": "Minutes that wait for the database cannot be kept in {folder} ({reason}).",
+    "read": "Minutes that wait for the database cannot be read from {folder} ({reason}); it is tried again.",
+    "remove": "Minutes that the database has cannot be removed from {folder} ({reason}).",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +103,19 @@ class FlowSpool:
         self._entries: dict[_Entry, int] | None = None
         """Sizes of the files [bytes], oldest first; None before the folder was looked at."""
 
-        self._failure = ""
+        self._done: set[_Entry] = set()
+        """Of these the file could not be removed; nobody waits for what is in it any more."""
+
+        self._failures: dict[str, str] = {}
+        """What does not work just now, by what is done with the files."""
+
         self._damage = ""
         self.given_up = GivenUp()
 
     @property
     def notice(self) -> str:
         """What a person should know of the folder; empty where all is well."""
-        return " ".join(part for part in (self._damage, self._failure) if part)
+        return " ".join(part for part in dict.fromkeys((self._damage, *self._failures.values())) if part)
 
     def add(self, batch: Batch) -> bool:
         """Keep a batch behind all others; returns whether the disk has it."""
@@ -116,55 +127,80 @@ class FlowSpool:
             entry = _Entry(number, int(min(minutes).timestamp()), int(max(minutes).timestamp()), len(rows))
             entries[entry] = self._write(entry, batch)
         except OSError as error:
-            self._fail(error)
+            self._fail("write", error)
             return False
-        self._failure = ""
+        self._failures.pop("write", None)
         self._once.back("disk", "minutes that wait for the database are kept on the disk again")
         self._make_room(entries)
         return True
 
     def oldest(self) -> _Entry | None:
         """Return the batch to store next; None where none waits."""
+        for entry in tuple(self._done):
+            self.remove(entry)
         try:
-            return next(iter(self._known()), None)
+            return next((entry for entry in self._known() if entry not in self._done), None)
         except OSError as error:
-            self._fail(error)
+            self._fail("read", error)
             return None
 
     def read(self, entry: _Entry) -> Batch | None:
-        """Return what is in a file; one that cannot be read is put aside, and waits no more."""
+        """Return what is in a file; None of one that is gone, or damaged and put aside: it waits no more.
+
+        Raises:
+            UnavailableError: The disk does not give it just now; it waits on.
+        """
         path = self._folder / entry.name
         try:
-            return from_bytes(zlib.decompress(path.read_bytes()), Batch)
-        except (OSError, ValueError, zlib.error) as error:
-            aside = path.with_suffix(".damaged")
-            with contextlib.suppress(OSError):
-                path.replace(aside)
+            batch = from_bytes(zlib.decompress(path.read_bytes()), Batch)
+        except FileNotFoundError:
             self._known().pop(entry, None)
-            self._damage = (
-                f"Minutes that waited for the database cannot be read ({error}); the file is kept as {aside}."
-            )
-            log.error("%s", self._damage)
-            self._give_up(entry, "their file is damaged.")
-            return None
+            self._give_up(entry, f"somebody took their file away from {self._folder}.")
+            batch = None
+        except OSError as error:
+            raise self._fail("read", error) from error
+        except (ValueError, zlib.error) as error:
+            self._put_aside(entry, error)
+            batch = None
+        self._failures.pop("read", None)
+        return batch
 
     def replace(self, entry: _Entry, batch: Batch) -> None:
-        """Write a batch in place of what the file holds; where the disk does not take it, that stays."""
+        """Write a batch in place of what the file holds.
+
+        Raises:
+            UnavailableError: The disk does not take it; the file is as it was.
+        """
         try:
             self._known()[entry] = self._write(entry, batch)
         except OSError as error:
-            self._fail(error)
+            raise self._fail("write", error) from error
+        self._failures.pop("write", None)
 
     def remove(self, entry: _Entry) -> None:
-        """The database has it."""
-        self._known().pop(entry, None)
+        """Nobody waits for this batch any more; where its file cannot be removed now, that is tried again."""
         try:
             (self._folder / entry.name).unlink(missing_ok=True)
         except OSError as error:
-            self._fail(error)
+            self._done.add(entry)
+            self._fail("remove", error)
             return
+        self._done.discard(entry)
+        self._known().pop(entry, None)
+        if not self._done:
+            self._failures.pop("remove", None)
         if not self._known():
-            self._failure = ""
+            self._failures.clear()
+
+    def _put_aside(self, entry: _Entry, error: Exception) -> None:
+        path = self._folder / entry.name
+        aside = path.with_suffix(".damaged")
+        with contextlib.suppress(OSError):
+            path.replace(aside)
+        self._known().pop(entry, None)
+        self._damage = f"Minutes that waited for the database cannot be read ({error}); the file is kept as {aside}."
+        log.error("%s", self._damage)
+        self._give_up(entry, "their file is damaged.")
 
     def _known(self) -> dict[_Entry, int]:
         if self._entries is None:
@@ -181,18 +217,26 @@ class FlowSpool:
         path = self._folder / entry.name
         part = path.with_suffix(".part")
         content = zlib.compress(to_bytes(batch))
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError:
+            # Half a file would take the room that is missing.
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
         sync_folder(self._folder)
         return len(content)
 
     def _make_room(self, entries: dict[_Entry, int]) -> None:
-        n_bytes = sum(entries.values())
-        while n_bytes > MAX_BYTES and len(entries) > 1:
-            entry = next(iter(entries))
+        waiting = [entry for entry in entries if entry not in self._done]
+        n_bytes = sum(entries[entry] for entry in waiting)
+        for entry in waiting[:-1]:
+            if n_bytes <= MAX_BYTES:
+                return
             n_bytes -= entries[entry]
             self.remove(entry)
             self._give_up(entry, f"more waited for the database than the {MAX_BYTES // 2**20:,} MiB in {self._folder}.")
@@ -202,7 +246,8 @@ class FlowSpool:
         self.given_up.note(entry.n_rows, first, last, why)
         self._once.lost("given_up", f"measured minutes are given up: {why}")
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, doing: str, error: OSError) -> UnavailableError:
         reason = error.strerror or error
-        self._failure = f"Minutes that wait for the database cannot be kept in {self._folder} ({reason})."
-        self._once.lost("disk", self._failure)
+        self._failures[doing] = _FAILED[doing].format(folder=self._folder, reason=reason)
+        self._once.lost("disk", self._failures[doing])
+        return UnavailableError(self._failures[doing], hint="Look at that folder and the room on its disk.")

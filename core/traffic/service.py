@@ -185,7 +185,8 @@ class TrafficService:
         """Write the minutes that wait; parts of one minute become one row, and writing again changes nothing.
 
         Raises:
-            UnavailableError: The database is away; what waits is kept and tried again with the next call.
+            UnavailableError: The database is away, or the disk where older minutes wait fails; what waits is kept and
+                tried again with the next call.
         """
         async with self._is_storing:
             try:
@@ -245,7 +246,7 @@ class TrafficService:
             if batch.parts:
                 keys = [key_of(minute) for minute in batch.parts]
                 rows = whole(batch, await self._store.read(partial(_in_chunks, keys=keys)))
-                # Written first: a node that is killed while it stores them counts nobody twice.
+                # Written first, or nothing is stored: who is killed or stopped while storing them counts nobody twice.
                 await asyncio.to_thread(spool.replace, entry, Batch(wholes=rows))
             for first in range(0, len(rows), ROWS_AT_ONCE):
                 await self._store.write(partial(write_rows, minutes=rows[first : first + ROWS_AT_ONCE]))

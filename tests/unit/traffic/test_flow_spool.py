@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -248,3 +249,105 @@ def test_a_day_of_64_cameras_fits_many_times(tmp_path):
     assert spool.add(Batch(parts=rows))
     a_day = sum(file.stat().st_size for file in tmp_path.iterdir()) * 24 * 60
     assert a_day * 7 < flow_spool.MAX_BYTES
+
+
+async def spool_one(service, clock):
+    """Measure a minute of which a part is stored and a part waits on the disk."""
+    service.take_minutes([lane(4, observed_s=20.0)])
+    await store(service)
+
+
+async def spool_another(service, clock):
+    service.take_minutes([lane(6, observed_s=20.0)])
+    with outage(service):
+        await service.keep_waiting()
+
+
+@contextlib.contextmanager
+def failing(owner: object, name: str, *, ending: str) -> Iterator[None]:
+    """Let one call of files of this ending fail as a broken disk does."""
+    works = getattr(owner, name)
+
+    def fail(path: Path, *args: object, **kwargs: object) -> object:
+        if path.suffix == ending:
+            raise OSError(errno.EIO, "Input/output error")
+        return works(path, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        yield
+
+
+def test_where_the_disk_does_not_take_the_whole_rows_nothing_is_stored_and_nobody_counted_twice(tmp_path):
+    async def broken(service, clock):
+        with failing(Path, "open", ending=".part"):
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="cannot be kept in"):
+                    await service.store_minutes()
+        assert await measured(service) == {"12:00 cam-1 lane-1": 4}
+
+    async def after(service, clock):
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10}
+        assert service.notices() == ()
+
+    in_runs(tmp_path, spool_one, spool_another, broken, after)
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_removed_is_stored_once_and_writes_over_nothing_newer(tmp_path):
+    async def stuck(service, clock):
+        with failing(Path, "unlink", ending=".minutes"):
+            await store(service)
+            service.take_minutes([lane(5, observed_s=10.0)])
+            await store(service)
+            assert await measured(service) == {"12:00 cam-1 lane-1": 15}
+            ((sentence, _),) = service.notices()
+            assert "cannot be removed from" in sentence
+
+    async def after(service, clock):
+        assert len(files(tmp_path)) == 1
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 15}
+
+    in_runs(tmp_path, spool_one, spool_another, stuck, after)
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_could_not_be_removed_goes_as_soon_as_it_can(tmp_path):
+    async def body(service, clock):
+        with failing(Path, "unlink", ending=".minutes"):
+            await store(service)
+        await store(service)
+        assert service.notices() == ()
+
+    in_runs(tmp_path, spool_one, spool_another, body)
+    assert files(tmp_path) == []
+
+
+def test_a_disk_that_does_not_give_a_file_just_now_costs_no_minutes(tmp_path):
+    async def body(service, clock):
+        with failing(Path, "read_bytes", ending=".minutes"):
+            with pytest.raises(UnavailableError, match="cannot be read from"):
+                await service.store_minutes()
+            ((sentence, _),) = service.notices()
+            assert "Input/output error" in sentence
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10}
+        assert service.notices() == ()
+
+    in_runs(tmp_path, spool_one, spool_another, body)
+    assert list((tmp_path / "waiting").iterdir()) == []
+
+
+def test_a_file_that_somebody_took_away_holds_up_nothing_and_is_said(tmp_path):
+    async def body(service, clock):
+        assert service._spool.oldest() is not None
+        files(tmp_path)[0].unlink()
+        service.take_minutes([at(1)])
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 4, "12:01 cam-1 lane-1": 2}
+        ((sentence, _),) = service.notices()
+        assert "somebody took their file away" in sentence
+
+    in_runs(tmp_path, spool_one, spool_another, body)
