@@ -1,4 +1,4 @@
-"""Measured minutes on the disk while they wait for the database: an outage of days and the node's end lose none.
+"""Measured minutes and counts over lines wait on the disk for the database: neither days nor the node's end lose one.
 
 A folder of files, each a batch that was put aside together, packed and compressed; a file is there whole or not at all.
 """
@@ -18,6 +18,7 @@ from core.kernel.errors import UnavailableError
 from core.kernel.log import OncePerLoss
 from core.kernel.wire import from_bytes, to_bytes
 from core.kernel.zone import to_site
+from core.traffic.model import LineCount
 from core.vision.flow import FlowMinute
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,21 @@ class Batch:
 
     Attributes:
         parts: What was measured, to be joined with what the database has of the same minutes.
-        wholes: What the database is to have, whatever it has now.
+        wholes: What the database is to have, but for what is newer there.
+        count_parts: Vehicles over lines, to be added to what the database has of the same minutes.
+        count_wholes: All vehicles over a line in their minute.
     """
 
     parts: tuple[FlowMinute, ...] = ()
     wholes: tuple[FlowMinute, ...] = ()
+    count_parts: tuple[LineCount, ...] = ()
+    count_wholes: tuple[LineCount, ...] = ()
+
+    @property
+    def minutes(self) -> tuple[datetime, ...]:
+        """Of each row."""
+        counts = (*self.count_parts, *self.count_wholes)
+        return tuple(row.minute for row in (*self.parts, *self.wholes)) + tuple(count.minute for count in counts)
 
 
 class GivenUp:
@@ -77,7 +88,7 @@ class GivenUp:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Entry:
+class Entry:
     """One file, as its name tells it; the oldest is the smallest."""
 
     number: int
@@ -87,6 +98,7 @@ class _Entry:
 
     @property
     def name(self) -> str:
+        """Of the file."""
         return f"{self.number:09d}-{self.first_s}-{self.last_s}-{self.n_rows}{_ENDING}"
 
 
@@ -100,10 +112,10 @@ class FlowSpool:
         """Read and make nothing yet."""
         self._folder = folder
         self._once = OncePerLoss(log)
-        self._entries: dict[_Entry, int] | None = None
+        self._entries: dict[Entry, int] | None = None
         """Sizes of the files [bytes], oldest first; None before the folder was looked at."""
 
-        self._done: set[_Entry] = set()
+        self._done: set[Entry] = set()
         """Of these the file could not be removed; nobody waits for what is in it any more."""
 
         self._failures: dict[str, str] = {}
@@ -119,12 +131,11 @@ class FlowSpool:
 
     def add(self, batch: Batch) -> bool:
         """Keep a batch behind all others; returns whether the disk has it."""
-        rows = (*batch.parts, *batch.wholes)
-        minutes = [row.minute for row in rows]
+        minutes = batch.minutes
         try:
             entries = self._known()
             number = max((entry.number for entry in entries), default=0) + 1
-            entry = _Entry(number, int(min(minutes).timestamp()), int(max(minutes).timestamp()), len(rows))
+            entry = Entry(number, int(min(minutes).timestamp()), int(max(minutes).timestamp()), len(minutes))
             entries[entry] = self._write(entry, batch)
         except OSError as error:
             self._fail("write", error)
@@ -134,7 +145,7 @@ class FlowSpool:
         self._make_room(entries)
         return True
 
-    def oldest(self) -> _Entry | None:
+    def oldest(self) -> Entry | None:
         """Return the batch to store next; None where none waits."""
         for entry in tuple(self._done):
             self.remove(entry)
@@ -144,7 +155,7 @@ class FlowSpool:
             self._fail("read", error)
             return None
 
-    def read(self, entry: _Entry) -> Batch | None:
+    def read(self, entry: Entry) -> Batch | None:
         """Return what is in a file; None of one that is gone, or damaged and put aside: it waits no more.
 
         Raises:
@@ -165,7 +176,7 @@ class FlowSpool:
         self._failures.pop("read", None)
         return batch
 
-    def replace(self, entry: _Entry, batch: Batch) -> None:
+    def replace(self, entry: Entry, batch: Batch) -> None:
         """Write a batch in place of what the file holds.
 
         Raises:
@@ -177,7 +188,7 @@ class FlowSpool:
             raise self._fail("write", error) from error
         self._failures.pop("write", None)
 
-    def remove(self, entry: _Entry) -> None:
+    def remove(self, entry: Entry) -> None:
         """Nobody waits for this batch any more; where its file cannot be removed now, that is tried again."""
         try:
             (self._folder / entry.name).unlink(missing_ok=True)
@@ -192,7 +203,7 @@ class FlowSpool:
         if not self._known():
             self._failures.clear()
 
-    def _put_aside(self, entry: _Entry, error: Exception) -> None:
+    def _put_aside(self, entry: Entry, error: Exception) -> None:
         path = self._folder / entry.name
         aside = path.with_suffix(".damaged")
         with contextlib.suppress(OSError):
@@ -202,17 +213,17 @@ class FlowSpool:
         log.error("%s", self._damage)
         self._give_up(entry, "their file is damaged.")
 
-    def _known(self) -> dict[_Entry, int]:
+    def _known(self) -> dict[Entry, int]:
         if self._entries is None:
             found = {}
             for path in self._folder.glob(f"*{_ENDING}"):
                 with contextlib.suppress(ValueError):
                     number, first_s, last_s, n_rows = (int(part) for part in path.stem.split("-"))
-                    found[_Entry(number, first_s, last_s, n_rows)] = path.stat().st_size
+                    found[Entry(number, first_s, last_s, n_rows)] = path.stat().st_size
             self._entries = dict(sorted(found.items()))
         return self._entries
 
-    def _write(self, entry: _Entry, batch: Batch) -> int:
+    def _write(self, entry: Entry, batch: Batch) -> int:
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / entry.name
         part = path.with_suffix(".part")
@@ -231,7 +242,7 @@ class FlowSpool:
         sync_folder(self._folder)
         return len(content)
 
-    def _make_room(self, entries: dict[_Entry, int]) -> None:
+    def _make_room(self, entries: dict[Entry, int]) -> None:
         waiting = [entry for entry in entries if entry not in self._done]
         n_bytes = sum(entries[entry] for entry in waiting)
         for entry in waiting[:-1]:
@@ -241,7 +252,7 @@ class FlowSpool:
             self.remove(entry)
             self._give_up(entry, f"more waited for the database than the {MAX_BYTES // 2**20:,} MiB in {self._folder}.")
 
-    def _give_up(self, entry: _Entry, why: str) -> None:
+    def _give_up(self, entry: Entry, why: str) -> None:
         first, last = (datetime.fromtimestamp(at_s, UTC) for at_s in (entry.first_s, entry.last_s))
         self.given_up.note(entry.n_rows, first, last, why)
         self._once.lost("given_up", f"measured minutes are given up: {why}")

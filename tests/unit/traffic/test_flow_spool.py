@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,13 +14,15 @@ import pytest
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
+from core.kernel.wire import to_bytes
 from core.store.engine import open_store, sqlite_url
-from core.traffic import flow, flow_spool
+from core.traffic import flow_spool, ledger
 from core.traffic import service as traffic_service
 from core.traffic.flow_spool import Batch, FlowSpool
 from core.traffic.service import TrafficService
 from core.vision.flow import FlowMinute
 from tests.unit.traffic.test_flow import MINUTE, lane
+from tests.unit.traffic.test_service import count
 
 N_CAMERAS = 64
 
@@ -75,7 +78,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_an_outage_that_is_longer_than_memory_holds_loses_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "MAX_WAITING", 5 * N_CAMERAS)
+    monkeypatch.setattr(ledger, "MAX_WAITING", 5 * N_CAMERAS)
     n_minutes = 40
 
     async def body(service, clock):
@@ -199,7 +202,7 @@ def test_what_does_not_fit_on_the_disk_is_given_up_oldest_first_and_said(tmp_pat
 
 
 def test_where_the_disk_takes_nothing_minutes_wait_in_memory_and_what_is_given_up_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "MAX_WAITING", 3)
+    monkeypatch.setattr(ledger, "MAX_WAITING", 3)
     (tmp_path / "waiting").write_text("a file stands where the folder should")
 
     async def body(service, clock):
@@ -351,3 +354,137 @@ def test_a_file_that_somebody_took_away_holds_up_nothing_and_is_said(tmp_path):
         assert "somebody took their file away" in sentence
 
     in_runs(tmp_path, spool_one, spool_another, body)
+
+
+def gate(n_minutes: int) -> FlowMinute:
+    return FlowMinute(
+        camera_id="cam", subject="line", key="l1", direction="north", minute=MINUTE + timedelta(minutes=n_minutes)
+    )
+
+
+async def since_noon(service: TrafficService) -> tuple[int, int]:
+    """Return the vehicles of today, and the minutes that a node which starts now takes for complete."""
+    totals = await service.totals(since=MINUTE)
+    counted = await service.counted_minutes(since=MINUTE)
+    return totals.get("cam", {}).get("l1", {}).get("north", 0), sum(minute.is_complete for minute in counted)
+
+
+def test_counts_over_lines_wait_with_their_minutes_and_are_complete_when_these_are(tmp_path):
+    async def away(service, clock):
+        service.take_counts([count(3)])
+        await store(service)
+        service.take_counts([count(4)])
+        service.take_minutes([gate(0)])
+        with outage(service):
+            await store(service)
+            await service.keep_waiting()
+
+    async def first(service, clock):
+        assert await since_noon(service) == (3, 0)
+        service.take_counts([count(1)])
+        await store(service)
+
+    async def second(service, clock):
+        assert await since_noon(service) == (8, 1)
+
+    in_runs(tmp_path, away, first, second)
+    assert files(tmp_path) == []
+
+
+def test_a_node_that_is_killed_while_the_database_is_away_loses_no_counts_of_minutes_that_it_kept(tmp_path):
+    async def killed(service, clock):
+        with outage(service):
+            for n in range(4):
+                service.take_counts([count(5, minute=MINUTE + timedelta(minutes=n))])
+                service.take_minutes([gate(n)])
+                clock.advance(seconds=60)
+                await store(service)
+
+    async def after(service, clock):
+        await store(service)
+        n_vehicles, n_complete = await since_noon(service)
+        assert n_complete == 2
+        assert n_vehicles == 5 * n_complete
+
+    in_runs(tmp_path, killed, after)
+
+
+def test_a_node_that_is_killed_while_it_stores_counts_that_waited_counts_nobody_twice(tmp_path, monkeypatch):
+    async def away(service, clock):
+        service.take_counts([count(4)])
+        await store(service)
+        service.take_counts([count(6)])
+        with outage(service):
+            await service.keep_waiting()
+
+    async def killed(service, clock):
+        with monkeypatch.context() as patch:
+            patch.setattr(FlowSpool, "remove", lambda *_: (_ for _ in ()).throw(KeyError("killed")))
+            with pytest.raises(KeyError):
+                await service.store_minutes()
+        assert await since_noon(service) == (10, 0)
+
+    async def after(service, clock):
+        await store(service)
+        assert await since_noon(service) == (10, 0)
+
+    in_runs(tmp_path, away, killed, after)
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_counts_whose_storing_was_broken_off_are_neither_lost_nor_counted_twice(tmp_path, is_written):
+    async def ending(service, clock):
+        service.take_counts([count(4)])
+        begun = asyncio.Event()
+        write = service._store.write
+
+        async def hang(work: object) -> None:
+            if is_written:
+                await write(work)
+            begun.set()
+            await asyncio.sleep(60.0)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(service._store, "write", hang)
+            storing = asyncio.create_task(service.store_minutes())
+            await begun.wait()
+            storing.cancel()
+            await asyncio.gather(storing, return_exceptions=True)
+            await service.keep_waiting()
+
+    async def after(service, clock):
+        await store(service)
+        assert await since_noon(service) == (4, 0)
+
+    in_runs(tmp_path, ending, after)
+
+
+def test_where_the_disk_takes_no_counts_they_wait_in_memory_with_what_comes_since(tmp_path):
+    (tmp_path / "waiting").write_text("a file stands where the folder should")
+
+    async def body(service, clock):
+        with outage(service):
+            service.take_counts([count(4)])
+            clock.advance(seconds=180)
+            await store(service)
+            service.take_counts([count(1)])
+        await store(service)
+        assert await since_noon(service) == (5, 0)
+
+    in_runs(tmp_path, body)
+
+
+def test_a_file_of_an_earlier_version_without_counts_is_stored(tmp_path):
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    second = int(MINUTE.timestamp())
+    (folder / f"000000001-{second}-{second}-1.minutes").write_bytes(
+        zlib.compress(to_bytes({"parts": [lane(4)], "wholes": []}))
+    )
+
+    async def body(service, clock):
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 4}
+
+    in_runs(tmp_path, body)
+    assert files(tmp_path) == []
