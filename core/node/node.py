@@ -1455,15 +1455,7 @@ class Node:
         assert self.services is not None
         if self._sight is None:
             return
-        counts = self._sight.take_counts()
-        try:
-            if counts:
-                await self.services.traffic.add_counts(counts)
-        except ConsoleError:
-            self._sight.give_back(counts)
-            # They are tried as well: while the database is away they go to the disk.
-            await self.services.traffic.store_minutes()
-            raise
+        self.services.traffic.take_counts(self._sight.take_counts())
         await self.services.traffic.store_minutes()
 
     def _check_unused(self) -> None:

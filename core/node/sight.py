@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
@@ -381,13 +381,6 @@ class Sight:
         ]
         self._minutes.clear()
         return taken
-
-    def give_back(self, counts: Sequence[LineCount]) -> None:
-        """Take counts back that could not be stored: they come again with the next `take_counts`."""
-        for count in counts:
-            self._minutes[count.camera_id, count.line_key, count.direction, count.label, count.minute] += (
-                count.n_vehicles
-            )
 
     def _take_report(self, report: StreamReport) -> None:
         camera = self._cameras[report.camera_id]

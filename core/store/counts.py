@@ -1,4 +1,4 @@
-"""Adding to the counts of a minute without reading them first."""
+"""Vehicles over lines by the minute, written whole: twice is as good as once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.store.tables import LineCountRow
 
 
-def upsert_add(
+def upsert_whole(
     session: Session,
     *,
     camera_id: str,
@@ -22,7 +22,7 @@ def upsert_add(
     minute: datetime,
     n_vehicles: int,
 ) -> None:
-    """Add vehicles to one minute of one line."""
+    """Write all vehicles of one minute of one line; where the database knows of more, that stays."""
     table = cast(Table, LineCountRow.__table__)
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = insert(table).values(
@@ -36,6 +36,7 @@ def upsert_add(
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["camera_id", "line_key", "direction", "label", "minute"],
-            set_={"n_vehicles": table.c.n_vehicles + statement.excluded.n_vehicles},
+            set_={"n_vehicles": statement.excluded.n_vehicles},
+            where=table.c.n_vehicles < statement.excluded.n_vehicles,
         )
     )

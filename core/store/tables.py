@@ -356,7 +356,7 @@ class RetainedClearRow(Base):
 
 
 class LineCountRow(Base):
-    """Vehicles over one line in one minute; write it with `counts.upsert_add`."""
+    """Vehicles over one line in one minute; write it with `counts.upsert_whole`."""
 
     __tablename__ = "line_count"
     __table_args__ = (

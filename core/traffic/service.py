@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,11 +18,12 @@ from core.field.service import ReadingReceived
 from core.kernel.bus import Bus
 from core.kernel.clock import Clock
 from core.kernel.errors import UnavailableError
-from core.store.counts import upsert_add
 from core.store.engine import Store
 from core.store.tables import FlowMinuteRow, LineCountRow
-from core.traffic.flow import FlowLedger, Key, key_of, read_rows, read_since, whole, write_rows
-from core.traffic.flow_spool import Batch, FlowSpool
+from core.traffic.counts import COUNTS
+from core.traffic.flow import MINUTES, read_since
+from core.traffic.flow_spool import Batch, Entry, FlowSpool
+from core.traffic.ledger import Key, Ledger, Rows, RowT
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
 from core.vision.flow import FlowMinute
@@ -96,7 +97,8 @@ class TrafficService:
         self._settings = settings or CongestionSettings()
         self._newest: dict[str, dict[str, tuple[float, Reading]]] = {}
         self._jams: dict[str, Congestion] = {}
-        self._ledger = FlowLedger()
+        self._ledger = Ledger(MINUTES)
+        self._counts = Ledger(COUNTS)
         self._spool = None if folder is None else FlowSpool(folder)
         self._is_storing = asyncio.Lock()
         self._unsubscribe = bus.subscribe(ReadingReceived, self._on_reading)
@@ -111,29 +113,9 @@ class TrafficService:
         lanes = self._newest.get(device_id, {})
         return any(item.is_good and now_s - seen_s <= kind.stale_s(name) for name, (seen_s, item) in lanes.items())
 
-    async def add_counts(self, counts: Sequence[LineCount]) -> None:
-        """Add vehicles to their minutes.
-
-        Raises:
-            UnavailableError: The database is away; nothing was added.
-        """
-        if not counts:
-            return
-        taken = tuple(counts)
-
-        def store(session: Session) -> None:
-            for count in taken:
-                upsert_add(
-                    session,
-                    camera_id=count.camera_id,
-                    line_key=count.line_key,
-                    direction=count.direction,
-                    label=count.label,
-                    minute=count.minute.replace(second=0, microsecond=0),
-                    n_vehicles=count.n_vehicles,
-                )
-
-        await self._store.write(store)
+    def take_counts(self, counts: Sequence[LineCount]) -> None:
+        """Take vehicles that crossed lines; `store_minutes` adds them to their minutes."""
+        self._counts.add(replace(count, minute=count.minute.replace(second=0, microsecond=0)) for count in counts)
 
     async def totals(self, *, since: datetime) -> dict[str, dict[str, dict[str, int]]]:
         """Return vehicles, and people apart, by camera, line and direction in the minutes from `since` on.
@@ -182,16 +164,21 @@ class TrafficService:
         self._ledger.add(minutes)
 
     async def store_minutes(self) -> None:
-        """Write the minutes that wait; parts of one minute become one row, and writing again changes nothing.
+        """Write the minutes and counts that wait.
+
+        Parts of one minute become one row, and writing again changes nothing.
 
         Raises:
-            UnavailableError: The database is away; what waits is kept and tried again with the next call.
+            UnavailableError: The database is away, or the disk where older minutes wait fails; what waits is kept and
+                tried again with the next call.
         """
         async with self._is_storing:
             try:
                 # What is on the disk is older: what is joined with it must find it in the database.
                 if await self._store_spooled():
-                    await self._store_ledger()
+                    # First: whoever finds a minute stored takes its counts for complete.
+                    await self._store_waiting(self._counts, COUNTS, [])
+                    await self._store_measured()
                 else:
                     await self._spill(self._clock.now() - SPILLED_AFTER)
             except UnavailableError:
@@ -211,23 +198,29 @@ class TrafficService:
             found.append((self._spool.notice, "Look at that folder and the room on its disk."))
         return tuple((sentence, hint) for sentence, hint in found if sentence)
 
-    async def _store_ledger(self) -> None:
-        unread = self._ledger.unread()
-        if unread:
-            stored = await self._store.read(lambda session: _in_chunks(session, unread))
-            self._ledger.take_stored(unread, stored)
-        waiting = self._ledger.waiting()
-        n_written = 0
+    async def _store_measured(self) -> None:
+        written: list[FlowMinute] = []
         try:
-            for first in range(0, len(waiting), ROWS_AT_ONCE):
-                chunk = waiting[first : first + ROWS_AT_ONCE]
-                await self._store.write(partial(write_rows, minutes=chunk))
-                self._ledger.note_written(chunk, self._clock.now())
-                n_written += len(chunk)
+            await self._store_waiting(self._ledger, MINUTES, written)
         finally:
             # Told together: the parts of one minute may lie in two chunks.
-            if n_written:
-                self._bus.publish(FlowMeasured(waiting[:n_written]))
+            if written:
+                self._bus.publish(FlowMeasured(tuple(written)))
+
+    async def _store_waiting(self, ledger: Ledger[RowT], rows: Rows[RowT], written: list[RowT]) -> None:
+        """Write what waits in memory, and add to `written` what the database has taken."""
+        unread = ledger.unread()
+        if unread:
+            ledger.take_stored(unread, await self._read(rows, unread))
+        waiting = ledger.waiting()
+        for first in range(0, len(waiting), ROWS_AT_ONCE):
+            chunk = waiting[first : first + ROWS_AT_ONCE]
+            await self._store.write(partial(_write, rows=rows, chunk=chunk))
+            ledger.note_written(chunk, self._clock.now())
+            written += chunk
+
+    async def _read(self, rows: Rows[RowT], keys: Sequence[Key]) -> list[RowT]:
+        return await self._store.read(lambda session: _in_chunks(session, rows, keys)) if keys else []
 
     async def _store_spooled(self) -> bool:
         """Store what waits on the disk, some of it at a time; returns whether nothing is left there."""
@@ -241,25 +234,44 @@ class TrafficService:
             batch = await asyncio.to_thread(spool.read, entry)
             if batch is None:
                 continue
-            rows = batch.wholes
-            if batch.parts:
-                keys = [key_of(minute) for minute in batch.parts]
-                rows = whole(batch, await self._store.read(partial(_in_chunks, keys=keys)))
-                # Written first: a node that is killed while it stores them counts nobody twice.
-                await asyncio.to_thread(spool.replace, entry, Batch(wholes=rows))
-            for first in range(0, len(rows), ROWS_AT_ONCE):
-                await self._store.write(partial(write_rows, minutes=rows[first : first + ROWS_AT_ONCE]))
+            batch = await self._whole(spool, entry, batch)
+            # Counts first, as in `store_minutes`.
+            await self._write_whole(COUNTS, batch.count_wholes)
+            await self._write_whole(MINUTES, batch.wholes)
             await asyncio.to_thread(spool.remove, entry)
-            self._bus.publish(FlowMeasured(rows))
+            if batch.wholes:
+                self._bus.publish(FlowMeasured(batch.wholes))
         return await asyncio.to_thread(spool.oldest) is None
+
+    async def _whole(self, spool: FlowSpool, entry: Entry, batch: Batch) -> Batch:
+        """Return a batch as the database is to have it; the disk has that as well."""
+        if not batch.parts and not batch.count_parts:
+            return batch
+        stored = await self._read(MINUTES, [MINUTES.key_of(minute) for minute in batch.parts])
+        counted = await self._read(COUNTS, [COUNTS.key_of(count) for count in batch.count_parts])
+        whole = Batch(
+            wholes=MINUTES.whole(batch.parts, batch.wholes, stored),
+            count_wholes=COUNTS.whole(batch.count_parts, batch.count_wholes, counted),
+        )
+        # Written first, or nothing is stored: who is killed or stopped while storing them counts nobody twice.
+        await asyncio.to_thread(spool.replace, entry, whole)
+        return whole
+
+    async def _write_whole(self, rows: Rows[RowT], wholes: Sequence[RowT]) -> None:
+        for first in range(0, len(wholes), ROWS_AT_ONCE):
+            await self._store.write(partial(_write, rows=rows, chunk=wholes[first : first + ROWS_AT_ONCE]))
 
     async def _spill(self, before: datetime | None) -> None:
         """Put what waits of the minutes before this one on the disk; what it does not take stays in memory."""
         if self._spool is None:
             return
-        batch = self._ledger.take_old(before)
-        if (batch.parts or batch.wholes) and not await asyncio.to_thread(self._spool.add, batch):
-            self._ledger.give_back(batch)
+        # In one file: where that is lost, the minutes are missing too, and nobody takes the counts for complete.
+        parts, wholes = self._ledger.take_old(before)
+        count_parts, count_wholes = self._counts.take_old(before)
+        batch = Batch(parts=parts, wholes=wholes, count_parts=count_parts, count_wholes=count_wholes)
+        if batch.minutes and not await asyncio.to_thread(self._spool.add, batch):
+            self._ledger.give_back(parts, wholes)
+            self._counts.give_back(count_parts, count_wholes)
 
     async def flow(self, *, since: datetime, camera_id: str = "", n_most: int = 20_000) -> list[FlowMinute]:
         """Return what cameras measured in the minutes from `since` on, oldest first.
@@ -310,11 +322,15 @@ class TrafficService:
         )
 
 
-def _in_chunks(session: Session, keys: Sequence[Key]) -> list[FlowMinute]:
-    found: list[FlowMinute] = []
+def _in_chunks(session: Session, rows: Rows[RowT], keys: Sequence[Key]) -> list[RowT]:
+    found: list[RowT] = []
     for first in range(0, len(keys), ROWS_AT_ONCE):
-        found += read_rows(session, keys[first : first + ROWS_AT_ONCE])
+        found += rows.read(session, keys[first : first + ROWS_AT_ONCE])
     return found
+
+
+def _write(session: Session, rows: Rows[RowT], chunk: Sequence[RowT]) -> None:
+    rows.write(session, chunk)
 
 
 def _flow(reading: Reading) -> Flow:

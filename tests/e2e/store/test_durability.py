@@ -9,13 +9,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.pool import PoolProxiedConnection
 
 from core.access import audit
 from core.access.model import SYSTEM
 from core.kernel.errors import BadInputError, UnavailableError
-from core.store.counts import upsert_add
 from core.store.engine import sqlite_url
 from core.store.tables import AuditRow, LineCountRow, SettingRow
 from tests.fixtures.postgres import PostgresServer
@@ -221,15 +220,11 @@ def test_a_commit_whose_answer_was_lost_is_not_stored_twice(
             raise psycopg.OperationalError("server closed the connection unexpectedly")
         connection.commit()
 
+    name = {"camera_id": "c", "line_key": "l", "direction": "in", "label": "car", "minute": room.clock.now()}
+    room.run(room.store.write(lambda s: s.add(LineCountRow(**name, n_vehicles=0))))
     monkeypatch.setattr(dialect, "do_commit", commit_and_lose_the_answer)
-    minute = room.clock.now()
-    room.run(
-        room.store.write(
-            lambda s: upsert_add(
-                s, camera_id="c", line_key="l", direction="in", label="car", minute=minute, n_vehicles=7
-            )
-        )
-    )
+    add = update(LineCountRow).values(n_vehicles=LineCountRow.n_vehicles + 7)
+    room.run(room.store.write(lambda s: s.execute(add).rowcount))
     counted = room.run(room.store.read(lambda s: s.scalars(select(LineCountRow.n_vehicles)).all()))
     room.close()
 

@@ -29,7 +29,7 @@ from core.kernel.errors import BadInputError, NotPermittedError, StaleWriteError
 from core.kernel.geo import GeoPoint
 from core.kernel.ids import new_id
 from core.node.bench_figures import BEGIN, fill_history, plain_figures, plain_rows, same_figures
-from core.store.counts import upsert_add
+from core.store.counts import upsert_whole
 from core.store.tables import Base, LineCountRow
 from core.vision.model import Observation, ObservationKind, Phase, Scene, Zone
 from tests.fixtures.alarm_life import (
@@ -158,14 +158,14 @@ def test_a_camera_comes_back_as_it_was_added(postgres_room: Room) -> None:
     assert room.run(room.cameras.list()) == (changed,)
 
 
-def test_counts_of_a_minute_add_up(postgres_room: Room) -> None:
+def test_of_a_minute_the_most_that_was_counted_stays(postgres_room: Room) -> None:
     room = postgres_room
     minute = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    for _ in range(3):
+    for n_vehicles in (3, 6, 2):
         room.run(
             room.store.write(
-                lambda s: upsert_add(
-                    s, camera_id="c", line_key="l", direction="in", label="car", minute=minute, n_vehicles=2
+                lambda s, n=n_vehicles: upsert_whole(
+                    s, camera_id="c", line_key="l", direction="in", label="car", minute=minute, n_vehicles=n
                 )
             )
         )

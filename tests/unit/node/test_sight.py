@@ -327,17 +327,6 @@ def test_people_are_counted_apart_from_vehicles(sight, clock):
     assert {count.label: count.n_vehicles for count in sight.take_counts()} == {"car": 1, "person": 2}
 
 
-def test_counts_that_could_not_be_stored_come_again_with_what_came_since(sight, clock):
-    sight.set_cameras((camera(),))
-    sight.take(crossing(clock, "in"))
-
-    sight.give_back(sight.take_counts())
-    sight.take(crossing(clock, "in"))
-
-    (count,) = sight.take_counts()
-    assert count.n_vehicles == 2
-
-
 def test_the_totals_begin_anew_at_midnight(sight, clock):
     sight.set_cameras((camera(),))
     sight.take(crossing(clock))

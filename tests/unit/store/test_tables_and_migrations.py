@@ -15,7 +15,7 @@ from sqlalchemy.exc import StatementError
 from core.kernel.clock import FakeClock
 from core.kernel.errors import BadInputError, ConsoleError, UnavailableError
 from core.store import migrate
-from core.store.counts import upsert_add
+from core.store.counts import upsert_whole
 from core.store.engine import open_store, sqlite_url
 from core.store.tables import Base, LineCountRow, ReadingRow, SettingRow
 from tests.fixtures.room import Room
@@ -80,11 +80,11 @@ def test_an_instant_without_an_offset_is_refused(room: Room) -> None:
         room.run(room.store.write(lambda s: s.add(naive)))
 
 
-def test_counts_of_a_minute_add_up(room: Room) -> None:
-    for n_vehicles in (3, 4, 1):
+def test_of_a_minute_the_most_that_was_counted_stays(room: Room) -> None:
+    for n_vehicles in (3, 8, 4):
         room.run(
             room.store.write(
-                lambda s, n=n_vehicles: upsert_add(
+                lambda s, n=n_vehicles: upsert_whole(
                     s,
                     camera_id="ring-north",
                     line_key="in",

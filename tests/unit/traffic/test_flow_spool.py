@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,13 +14,15 @@ import pytest
 from core.kernel.bus import Bus
 from core.kernel.clock import FakeClock
 from core.kernel.errors import UnavailableError
+from core.kernel.wire import to_bytes
 from core.store.engine import open_store, sqlite_url
-from core.traffic import flow, flow_spool
+from core.traffic import flow_spool, ledger
 from core.traffic import service as traffic_service
 from core.traffic.flow_spool import Batch, FlowSpool
 from core.traffic.service import TrafficService
 from core.vision.flow import FlowMinute
 from tests.unit.traffic.test_flow import MINUTE, lane
+from tests.unit.traffic.test_service import count
 
 N_CAMERAS = 64
 
@@ -74,7 +78,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_an_outage_that_is_longer_than_memory_holds_loses_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "MAX_WAITING", 5 * N_CAMERAS)
+    monkeypatch.setattr(ledger, "MAX_WAITING", 5 * N_CAMERAS)
     n_minutes = 40
 
     async def body(service, clock):
@@ -198,7 +202,7 @@ def test_what_does_not_fit_on_the_disk_is_given_up_oldest_first_and_said(tmp_pat
 
 
 def test_where_the_disk_takes_nothing_minutes_wait_in_memory_and_what_is_given_up_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "MAX_WAITING", 3)
+    monkeypatch.setattr(ledger, "MAX_WAITING", 3)
     (tmp_path / "waiting").write_text("a file stands where the folder should")
 
     async def body(service, clock):
@@ -248,3 +252,239 @@ def test_a_day_of_64_cameras_fits_many_times(tmp_path):
     assert spool.add(Batch(parts=rows))
     a_day = sum(file.stat().st_size for file in tmp_path.iterdir()) * 24 * 60
     assert a_day * 7 < flow_spool.MAX_BYTES
+
+
+async def spool_one(service, clock):
+    """Measure a minute of which a part is stored and a part waits on the disk."""
+    service.take_minutes([lane(4, observed_s=20.0)])
+    await store(service)
+
+
+async def spool_another(service, clock):
+    service.take_minutes([lane(6, observed_s=20.0)])
+    with outage(service):
+        await service.keep_waiting()
+
+
+@contextlib.contextmanager
+def failing(owner: object, name: str, *, ending: str) -> Iterator[None]:
+    """Let one call of files of this ending fail as a broken disk does."""
+    works = getattr(owner, name)
+
+    def fail(path: Path, *args: object, **kwargs: object) -> object:
+        if path.suffix == ending:
+            raise OSError(errno.EIO, "Input/output error")
+        return works(path, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        yield
+
+
+def test_where_the_disk_does_not_take_the_whole_rows_nothing_is_stored_and_nobody_counted_twice(tmp_path):
+    async def broken(service, clock):
+        with failing(Path, "open", ending=".part"):
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="cannot be kept in"):
+                    await service.store_minutes()
+        assert await measured(service) == {"12:00 cam-1 lane-1": 4}
+
+    async def after(service, clock):
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10}
+        assert service.notices() == ()
+
+    in_runs(tmp_path, spool_one, spool_another, broken, after)
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_removed_is_stored_once_and_writes_over_nothing_newer(tmp_path):
+    async def stuck(service, clock):
+        with failing(Path, "unlink", ending=".minutes"):
+            await store(service)
+            service.take_minutes([lane(5, observed_s=10.0)])
+            await store(service)
+            assert await measured(service) == {"12:00 cam-1 lane-1": 15}
+            ((sentence, _),) = service.notices()
+            assert "cannot be removed from" in sentence
+
+    async def after(service, clock):
+        assert len(files(tmp_path)) == 1
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 15}
+
+    in_runs(tmp_path, spool_one, spool_another, stuck, after)
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_could_not_be_removed_goes_as_soon_as_it_can(tmp_path):
+    async def body(service, clock):
+        with failing(Path, "unlink", ending=".minutes"):
+            await store(service)
+        await store(service)
+        assert service.notices() == ()
+
+    in_runs(tmp_path, spool_one, spool_another, body)
+    assert files(tmp_path) == []
+
+
+def test_a_disk_that_does_not_give_a_file_just_now_costs_no_minutes(tmp_path):
+    async def body(service, clock):
+        with failing(Path, "read_bytes", ending=".minutes"):
+            with pytest.raises(UnavailableError, match="cannot be read from"):
+                await service.store_minutes()
+            ((sentence, _),) = service.notices()
+            assert "Input/output error" in sentence
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10}
+        assert service.notices() == ()
+
+    in_runs(tmp_path, spool_one, spool_another, body)
+    assert list((tmp_path / "waiting").iterdir()) == []
+
+
+def test_a_file_that_somebody_took_away_holds_up_nothing_and_is_said(tmp_path):
+    async def body(service, clock):
+        assert service._spool.oldest() is not None
+        files(tmp_path)[0].unlink()
+        service.take_minutes([at(1)])
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 4, "12:01 cam-1 lane-1": 2}
+        ((sentence, _),) = service.notices()
+        assert "somebody took their file away" in sentence
+
+    in_runs(tmp_path, spool_one, spool_another, body)
+
+
+def gate(n_minutes: int) -> FlowMinute:
+    return FlowMinute(
+        camera_id="cam", subject="line", key="l1", direction="north", minute=MINUTE + timedelta(minutes=n_minutes)
+    )
+
+
+async def since_noon(service: TrafficService) -> tuple[int, int]:
+    """Return the vehicles of today, and the minutes that a node which starts now takes for complete."""
+    totals = await service.totals(since=MINUTE)
+    counted = await service.counted_minutes(since=MINUTE)
+    return totals.get("cam", {}).get("l1", {}).get("north", 0), sum(minute.is_complete for minute in counted)
+
+
+def test_counts_over_lines_wait_with_their_minutes_and_are_complete_when_these_are(tmp_path):
+    async def away(service, clock):
+        service.take_counts([count(3)])
+        await store(service)
+        service.take_counts([count(4)])
+        service.take_minutes([gate(0)])
+        with outage(service):
+            await store(service)
+            await service.keep_waiting()
+
+    async def first(service, clock):
+        assert await since_noon(service) == (3, 0)
+        service.take_counts([count(1)])
+        await store(service)
+
+    async def second(service, clock):
+        assert await since_noon(service) == (8, 1)
+
+    in_runs(tmp_path, away, first, second)
+    assert files(tmp_path) == []
+
+
+def test_a_node_that_is_killed_while_the_database_is_away_loses_no_counts_of_minutes_that_it_kept(tmp_path):
+    async def killed(service, clock):
+        with outage(service):
+            for n in range(4):
+                service.take_counts([count(5, minute=MINUTE + timedelta(minutes=n))])
+                service.take_minutes([gate(n)])
+                clock.advance(seconds=60)
+                await store(service)
+
+    async def after(service, clock):
+        await store(service)
+        n_vehicles, n_complete = await since_noon(service)
+        assert n_complete == 2
+        assert n_vehicles == 5 * n_complete
+
+    in_runs(tmp_path, killed, after)
+
+
+def test_a_node_that_is_killed_while_it_stores_counts_that_waited_counts_nobody_twice(tmp_path, monkeypatch):
+    async def away(service, clock):
+        service.take_counts([count(4)])
+        await store(service)
+        service.take_counts([count(6)])
+        with outage(service):
+            await service.keep_waiting()
+
+    async def killed(service, clock):
+        with monkeypatch.context() as patch:
+            patch.setattr(FlowSpool, "remove", lambda *_: (_ for _ in ()).throw(KeyError("killed")))
+            with pytest.raises(KeyError):
+                await service.store_minutes()
+        assert await since_noon(service) == (10, 0)
+
+    async def after(service, clock):
+        await store(service)
+        assert await since_noon(service) == (10, 0)
+
+    in_runs(tmp_path, away, killed, after)
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_counts_whose_storing_was_broken_off_are_neither_lost_nor_counted_twice(tmp_path, is_written):
+    async def ending(service, clock):
+        service.take_counts([count(4)])
+        begun = asyncio.Event()
+        write = service._store.write
+
+        async def hang(work: object) -> None:
+            if is_written:
+                await write(work)
+            begun.set()
+            await asyncio.sleep(60.0)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(service._store, "write", hang)
+            storing = asyncio.create_task(service.store_minutes())
+            await begun.wait()
+            storing.cancel()
+            await asyncio.gather(storing, return_exceptions=True)
+            await service.keep_waiting()
+
+    async def after(service, clock):
+        await store(service)
+        assert await since_noon(service) == (4, 0)
+
+    in_runs(tmp_path, ending, after)
+
+
+def test_where_the_disk_takes_no_counts_they_wait_in_memory_with_what_comes_since(tmp_path):
+    (tmp_path / "waiting").write_text("a file stands where the folder should")
+
+    async def body(service, clock):
+        with outage(service):
+            service.take_counts([count(4)])
+            clock.advance(seconds=180)
+            await store(service)
+            service.take_counts([count(1)])
+        await store(service)
+        assert await since_noon(service) == (5, 0)
+
+    in_runs(tmp_path, body)
+
+
+def test_a_file_of_an_earlier_version_without_counts_is_stored(tmp_path):
+    folder = tmp_path / "waiting"
+    folder.mkdir()
+    second = int(MINUTE.timestamp())
+    (folder / f"000000001-{second}-{second}-1.minutes").write_bytes(
+        zlib.compress(to_bytes({"parts": [lane(4)], "wholes": []}))
+    )
+
+    async def body(service, clock):
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 4}
+
+    in_runs(tmp_path, body)
+    assert files(tmp_path) == []

@@ -51,10 +51,13 @@ def say(bus, clock, *, speed, occupancy=0.5, lane="lane-1", age_s=0.0, is_good=T
 
 def test_counts_of_one_minute_are_added_up(tmp_path):
     async def body(service, _bus, _clock):
-        await service.add_counts([count(2), count(3, label="bus")])
-        await service.add_counts([count(5, minute=MINUTE + timedelta(seconds=40))])
-        await service.add_counts([count(9, camera_id="other"), count(1, minute=MINUTE - timedelta(minutes=1))])
-        await service.add_counts([count(4, label="person")])
+        service.take_counts([count(2), count(3, label="bus")])
+        await service.store_minutes()
+        service.take_counts([count(5, minute=MINUTE + timedelta(seconds=40))])
+        await service.store_minutes()
+        service.take_counts([count(9, camera_id="other"), count(1, minute=MINUTE - timedelta(minutes=1))])
+        service.take_counts([count(4, label="person")])
+        await service.store_minutes()
         found = await service.totals(since=MINUTE)
 
         assert found == {"cam": {"l1": {"north": 10, "north (people)": 4}}, "other": {"l1": {"north": 9}}}
