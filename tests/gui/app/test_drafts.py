@@ -29,6 +29,8 @@ from widgets.base.kept_draft import KeptDraft
 from widgets.scene.sketch import Sketch, sketch_of
 
 MOVED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Drawn"),))
+TURNED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Turned"),))
+FEWER = replace(shipped_rules(), rules=shipped_rules().rules[1:])
 AT = datetime(2026, 1, 1, 12, 31, tzinfo=UTC)
 
 
@@ -67,6 +69,12 @@ def scene_of_start(room, qtbot):
     qtbot.addWidget(editor)
     room.live.tell_all()
     editor.open_camera("ring")
+    return editor
+
+
+def rules_of_start(room, qtbot):
+    editor = made(RULES, room)
+    qtbot.addWidget(editor)
     return editor
 
 
@@ -243,14 +251,84 @@ def test_a_folder_that_takes_no_drafts_is_said_before_they_are_lost(window):
 
 
 def test_what_another_window_draws_now_is_not_offered_here(tmp_path):
+    DraftFolder(tmp_path, Sketch).keep("ring", KeptDraft(at=AT, by="dana", base=Sketch(), drawn=MOVED))
+    (path,) = tmp_path.glob("ring.*.draft")
     folder = DraftFolder(tmp_path, Sketch)
-    folder.keep("ring", KeptDraft(at=AT, by="dana", base=Sketch(), drawn=MOVED))
-    path = tmp_path / "ring.draft"
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         started_s = psutil.Process(other.pid).create_time()
         path.write_bytes(to_bytes(replace(from_bytes(path.read_bytes(), _File), pid=other.pid, started_s=started_s)))
-        assert folder.read("ring") is None
+        assert folder.left() == []
     finally:
         other.communicate(b"\n")
-    assert folder.read("ring").drawn == MOVED
+    assert [(left.key, left.kept.drawn) for left in folder.left()] == [("ring", MOVED)]
+
+
+def left_by_an_earlier_start(open_room, qtbot):
+    room = open_room()
+    scene_of_start(room, qtbot).document.apply(MOVED, "Move")
+    room.session_ends.emit()
+
+
+def test_an_offer_that_something_else_was_said_over_stands_until_it_is_answered(open_room, qtbot):
+    left_by_an_earlier_start(open_room, qtbot)
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    scene.side.road.refused.emit("Four points are needed.")
+    scene.document.apply(TURNED, "Turn")
+    room.session_ends.emit()
+
+    press(scene, "Dismiss")
+    assert scene.notice.text.startswith("A draft for Ring, of ")
+    press(scene, "Take it up")
+    assert scene.document.sketch == MOVED
+
+
+def test_what_is_drawn_beside_an_offer_is_kept_too_and_both_are_offered(open_room, qtbot):
+    left_by_an_earlier_start(open_room, qtbot)
+    room = open_room()
+    scene_of_start(room, qtbot).document.apply(TURNED, "Turn")
+    room.session_ends.emit()
+
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    press(scene, "Take it up")
+    assert scene.document.sketch == TURNED
+    scene.document.stack.undo()
+    room.session_ends.emit()
+    again = scene_of_start(open_room(), qtbot)
+    press(again, "Take it up")
+    assert again.document.sketch == MOVED
+
+
+def test_an_offer_waits_while_an_old_version_is_looked_at_and_for_who_may_answer(open_room, qtbot):
+    left_by_an_earlier_start(open_room, qtbot)
+    scene = scene_of_start(open_room(), qtbot)
+    scene.show_version("ring", 1, GATE.scene)
+    assert scene.notice.text.startswith("You look at version 1.")
+    press(scene, "Back to now")
+    assert scene.notice.text.startswith("A draft for Ring, of ")
+    scene.set_may_edit(False)
+    assert scene.notice.text == ""
+    scene.set_may_edit(True)
+    assert scene.notice.text.startswith("A draft for Ring, of ")
+
+
+def rules_left_by_an_earlier_start(open_room, qtbot):
+    room = open_room()
+    rules_of_start(room, qtbot).show_draft(FEWER)
+    room.session_ends.emit()
+
+
+def test_taking_rules_up_over_what_was_changed_since_is_asked_for(open_room, qtbot):
+    rules_left_by_an_earlier_start(open_room, qtbot)
+    rules = rules_of_start(open_room(), qtbot)
+    fewest = replace(FEWER, rules=FEWER.rules[1:])
+    rules.show_draft(fewest)
+    press(rules, "Take it up")
+    assert rules.notice.text.startswith("What you changed since is replaced by the draft")
+    press(rules, "Stay here")
+    assert rules.draft == fewest
+    press(rules, "Take it up")
+    press(rules, "Take the draft up")
+    assert rules.draft == FEWER
