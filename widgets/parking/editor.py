@@ -294,6 +294,12 @@ class BayEditor(DrawingEditor[Lot, Lot]):
     def _sketched(self, version: Lot) -> Lot:
         return plain(version)
 
+    def _brought_up(self, kept: KeptDraft[Lot], saved: Lot) -> KeptDraft[Lot]:
+        if not differs_by_calibration(saved, kept.base):
+            return kept
+        # A calibration was measured since: the draft goes on from there.
+        return replace(kept, base=saved, drawn=with_calibration(kept.drawn, saved))
+
     def _show_open(self) -> None:
         show_choice(self._bar.lot, self.lot_id)
 

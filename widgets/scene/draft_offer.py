@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from widgets.base.kept_draft import KeptDraft, offer_words
+from widgets.base.kept_draft import KeptDraft, changed_meanwhile_words, offer_words
 from widgets.scene.notice import Notice
 
 Drawn = TypeVar("Drawn")
@@ -23,6 +23,10 @@ def _nothing() -> str:
     return ""
 
 
+def _as_it_is(kept: KeptDraft[Drawn], _saved: Drawn) -> KeptDraft[Drawn]:
+    return kept
+
+
 class DraftOffer(Generic[Drawn]):
     """One draft at a time, on the notice of its editor."""
 
@@ -32,6 +36,7 @@ class DraftOffer(Generic[Drawn]):
         saved: Callable[[], Drawn],
         take_up: Callable[[Drawn], None],
         in_the_way: Callable[[], str] = _nothing,
+        brought_up: Callable[[KeptDraft[Drawn], Drawn], KeptDraft[Drawn]] = _as_it_is,
     ) -> None:
         """Offer nothing yet.
 
@@ -40,13 +45,17 @@ class DraftOffer(Generic[Drawn]):
             saved: Returns what is saved now.
             take_up: Draws the draft.
             in_the_way: Returns what that would throw away for good, as a sentence; empty for nothing.
+            brought_up: Returns the draft as it would stand on what is saved now.
         """
         self._notice = notice
         self._saved = saved
         self._take_up = take_up
         self._in_the_way = in_the_way
         self._open: _Open[Drawn] | None = None
+        self._brought_up = brought_up
         self._words = ""
+        self._told_of: Drawn | None = None
+        """What was saved when the operator was asked."""
 
     @property
     def is_open(self) -> bool:
@@ -74,13 +83,21 @@ class DraftOffer(Generic[Drawn]):
             self._notice.clear()
         if self._open is None or not may_answer or self._notice.text:
             return
-        self._ask(offer_words(self._open.kept, self._open.name(), self._saved()))
+        saved = self._saved()
+        self._ask(offer_words(self._brought_up(self._open.kept, saved), self._open.name(), saved))
 
     def _ask(self, words: str) -> None:
-        self._words = words
+        self._words, self._told_of = words, self._saved()
         self._notice.ask(words, [("Take it up", self._on_take_up), ("Discard it", self._on_discard)])
 
     def _on_take_up(self) -> None:
+        if self._open is None:
+            return
+        saved = self._saved()
+        if saved not in (self._told_of, self._brought_up(self._open.kept, saved).base):
+            # Another desk saved since the question was asked: nothing of theirs is replaced without a word.
+            self._ask(changed_meanwhile_words(self._open.name()))
+            return
         in_the_way = self._in_the_way()
         if in_the_way:
             self._notice.ask(in_the_way, [("Take the draft up", self._take), ("Stay here", lambda: None)])
@@ -90,7 +107,7 @@ class DraftOffer(Generic[Drawn]):
     def _take(self) -> None:
         offer = self._answer()
         if offer is not None:
-            self._take_up(offer.kept.drawn)
+            self._take_up(self._brought_up(offer.kept, self._saved()).drawn)
             offer.answered(True)
 
     def _on_discard(self) -> None:

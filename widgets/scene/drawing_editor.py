@@ -82,7 +82,10 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self.side = side
         self.notice = Notice(self)
         self._offer: DraftOffer[Sketch] = DraftOffer(
-            self.notice, lambda: self.document.saved, lambda drawn: self.document.apply(drawn, "Take up the draft")
+            self.notice,
+            lambda: self.document.saved,
+            lambda drawn: self.document.apply(drawn, "Take up the draft"),
+            brought_up=self._brought_up,
         )
         self._steps = StepButtons(self.EVERYTHING, self)
         self._tools = ToolRow(canvas.TOOLS, self)
@@ -124,6 +127,10 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
 
     def _remember(self, kept: Kept) -> None:
         """Take what the node has just stored."""
+
+    def _brought_up(self, kept: KeptDraft[Sketch], _saved: Sketch) -> KeptDraft[Sketch]:
+        """Return a draft as it would stand on what is saved now."""
+        return kept
 
     # -- what is shown
 

@@ -21,7 +21,7 @@ from core.cameras.model import Camera
 from core.incidents.rules.model import RulesInForce
 from core.incidents.rules.text import shipped_rules
 from core.kernel.wire import from_bytes, to_bytes
-from core.parking.model import Lot
+from core.parking.model import BayView, Lot
 from tests.fixtures.panels import made
 from tests.gui.app.test_room_panels import AskedRoom
 from tests.gui.scene.conftest import GATE, LINE, RING, ZONE
@@ -75,6 +75,15 @@ def scene_of_start(room, qtbot):
 def rules_of_start(room, qtbot):
     editor = made(RULES, room)
     qtbot.addWidget(editor)
+    return editor
+
+
+def bays_of_start(room, qtbot, lot):
+    editor = made(BAYS, room)
+    qtbot.addWidget(editor)
+    room.live.lot_plans[lot.lot_id] = lot
+    room.live.tell_all()
+    editor.open_lot(lot.lot_id)
     return editor
 
 
@@ -332,3 +341,60 @@ def test_taking_rules_up_over_what_was_changed_since_is_asked_for(open_room, qtb
     press(rules, "Take it up")
     press(rules, "Take the draft up")
     assert rules.draft == FEWER
+
+
+def save_elsewhere(room, scene):
+    room.live.cameras["ring"] = replace(RING, scene=scene, version=RING.version + 1)
+    room.live.tell_all()
+
+
+def test_a_draft_is_not_taken_up_over_what_another_desk_saved_while_it_was_offered(open_room, qtbot):
+    left_by_an_earlier_start(open_room, qtbot)
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    theirs = replace(RING.scene, lines=(replace(LINE, name="Theirs"),))
+    save_elsewhere(room, theirs)
+    press(scene, "Take it up")
+    assert scene.notice.text.startswith("Another desk changed Ring while the draft was offered.")
+    assert scene.document.sketch == sketch_of(theirs)
+    press(scene, "Take it up")
+    assert scene.document.sketch == MOVED
+
+
+def test_another_setting_of_the_camera_asks_nothing_more(open_room, qtbot):
+    left_by_an_earlier_start(open_room, qtbot)
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    save_elsewhere(room, RING.scene)
+    press(scene, "Take it up")
+    assert scene.document.sketch == MOVED
+
+
+def test_rules_are_not_taken_up_over_what_another_desk_saved_while_they_were_offered(open_room, qtbot):
+    rules_left_by_an_earlier_start(open_room, qtbot)
+    room = open_room()
+    rules = rules_of_start(room, qtbot)
+    theirs = replace(shipped_rules(), rules=shipped_rules().rules[:-1])
+    rules.show_in_force(RulesInForce(rules=theirs, version=4))
+    press(rules, "Take it up")
+    assert rules.notice.text.startswith("Another desk changed the alarm rules while the draft was offered.")
+    assert rules.draft == theirs
+    press(rules, "Take it up")
+    assert rules.draft == FEWER
+
+
+def test_the_draft_of_a_lot_goes_on_from_a_calibration_that_was_measured_since(open_room, qtbot):
+    view = BayView(camera_id="ring")
+    lot = Lot(lot_id="north", name="North", views=(view,), version=1)
+    room = open_room()
+    bays = bays_of_start(room, qtbot, lot)
+    bays.document.apply(replace(bays.document.sketch, name="North side"), "Rename")
+    room.session_ends.emit()
+
+    room = open_room()
+    bays = bays_of_start(room, qtbot, lot)
+    measured = replace(lot, views=(replace(view, rate=0.5, calibrated_at=AT),), version=2)
+    room.live.lot_plans["north"] = measured
+    room.live.tell_all()
+    press(bays, "Take it up")
+    assert bays.document.sketch == replace(measured, name="North side", version=0)
