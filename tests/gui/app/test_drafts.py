@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -32,6 +33,26 @@ MOVED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Drawn"),))
 TURNED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Turned"),))
 FEWER = replace(shipped_rules(), rules=shipped_rules().rules[1:])
 AT = datetime(2026, 1, 1, 12, 31, tzinfo=UTC)
+
+_PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": Path(__file__).parents[3]}
+_DRAWING = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from app.drafts import DraftFolder
+from widgets.base.kept_draft import KeptDraft
+from widgets.scene.sketch import Sketch
+
+draft = KeptDraft(at=datetime(2026, 1, 1, tzinfo=UTC), by="omar", base=Sketch(), drawn=Sketch())
+DraftFolder(Path(sys.argv[1]), Sketch).keep("ring", draft)
+print("kept", flush=True)
+input()
+"""
+"""Another window that draws on Ring until it hears a line."""
+
+
+def drafts_of(room):
+    return room.folders.data / "drafts"
 
 
 class Desk(AskedRoom):
@@ -398,3 +419,33 @@ def test_the_draft_of_a_lot_goes_on_from_a_calibration_that_was_measured_since(o
     room.live.tell_all()
     press(bays, "Take it up")
     assert bays.document.sketch == replace(measured, name="North side", version=0)
+
+
+def test_two_windows_of_one_data_folder_keep_a_draft_each(tmp_path):
+    here, there = DraftFolder(tmp_path, Sketch), DraftFolder(tmp_path, Sketch)
+    there.keep("ring", KeptDraft(at=AT, by="dana", base=Sketch(), drawn=MOVED))
+    here.keep("ring", KeptDraft(at=AT, by="omar", base=Sketch(), drawn=TURNED))
+    assert [left.kept.drawn for left in here.left()] == [MOVED]
+    assert [left.kept.drawn for left in there.left()] == [TURNED]
+    here.drop_own("ring")
+    assert [left.kept.drawn for left in here.left()] == [MOVED]
+    assert there.left() == []
+
+
+def test_what_is_drawn_and_discarded_here_leaves_what_another_window_draws_now(open_room, qtbot):
+    room = open_room()
+    other = subprocess.Popen([sys.executable, "-c", _DRAWING, str(drafts_of(room) / "scenes")], **_PIPES)
+    try:
+        assert other.stdout.readline() == b"kept\n"
+        before = {path: path.read_bytes() for path in drafts_of(room).rglob("*.draft")}
+        assert before
+        scene = scene_of_start(room, qtbot)
+        assert scene.notice.text == ""
+        scene.document.apply(MOVED, "Move")
+        room.session_ends.emit()
+        assert len(list(drafts_of(room).rglob("*.draft"))) == 2
+        scene.document.stack.undo()
+        room.session_ends.emit()
+        assert {path: path.read_bytes() for path in drafts_of(room).rglob("*.draft")} == before
+    finally:
+        other.communicate(b"\n")
