@@ -133,6 +133,12 @@ class DraftFolder(Generic[T]):
         return self._folder / f"{quote(key, safe='')}.{self._window}{_ENDING}"
 
 
+def _of_node(room: Room) -> Path:
+    """Return where drafts for the room's node lie: what is drawn for one is none of another's, whatever their ids."""
+    address = room.connection.address.lower()
+    return room.folders.data / "drafts" / (quote(address, safe="") if address else "own")
+
+
 def _is_elsewhere(file: _File) -> bool:
     """Tell whether another process that still runs is drawing it."""
     if file.pid == os.getpid():
@@ -185,14 +191,14 @@ class DraftKeeper(QObject, Generic[T]):
         Args:
             room: Whose data folder it is.
             editor: It offers what was left of what is open now.
-            what: Name of the folder.
+            what: Name of the folder within that of the node.
             kind: What is drawn.
             parent: With it this ends.
         """
         super().__init__(parent)
         self._room = room
         self._editor = editor
-        self._folder: DraftFolder[T] = DraftFolder(room.folders.data / "drafts" / what, kind)
+        self._folder: DraftFolder[T] = DraftFolder(_of_node(room) / what, kind)
         self._kept = ""
         """Of what the draft on the disk is this editor's own."""
 

@@ -52,7 +52,7 @@ input()
 
 
 def drafts_of(room):
-    return room.folders.data / "drafts"
+    return room.folders.data / "drafts" / "own"
 
 
 class Desk(AskedRoom):
@@ -70,8 +70,8 @@ def open_room(qtbot, tmp_path):
     asyncio.set_event_loop(loop)
     rooms = []
 
-    def open_one():
-        room = Desk(tmp_path)
+    def open_one(node=""):
+        room = Desk(tmp_path, node)
         room.live.cameras.update({"ring": RING, "gate": GATE})
         room.live.rules = RulesInForce(rules=shipped_rules(), version=3)
         room.connection.site = SimpleNamespace(center=None, basemap="", name="City")
@@ -174,7 +174,7 @@ def test_who_stays_is_asked_again_and_each_panel_by_itself(window, qtbot):
     assert rules.isVisible()
     with qtbot.waitSignal(window.closing):
         press(rules, "Discard them and close")
-    assert list(window.show_room_of.folders.data.glob("drafts/*/*")) == []
+    assert list(drafts_of(window.show_room_of).glob("*/*")) == []
 
 
 @pytest.mark.parametrize("how", ["end", "session", "door"])
@@ -183,19 +183,19 @@ def test_nothing_is_asked_where_nobody_can_answer_and_the_draft_is_kept(window, 
     scene.document.apply(MOVED, "Move")
     if how == "session":
         room.session_ends.emit()
-        assert list(room.folders.data.glob("drafts/scenes/*.draft"))
+        assert list(drafts_of(room).glob("scenes/*.draft"))
         window.expect_close()
     if how == "door":
         window.show_door()
     with qtbot.waitSignal(window.closing):
         window.end() if how == "end" else window.close()
-    assert list(room.folders.data.glob("drafts/scenes/*.draft"))
+    assert list(drafts_of(room).glob("scenes/*.draft"))
 
 
 def test_a_scene_that_was_not_saved_is_offered_at_the_next_start_and_taken_up(open_room, qtbot):
     before = scene_of_start(open_room(), qtbot)
     before.document.apply(MOVED, "Move")
-    qtbot.waitUntil(lambda: bool(list(before._room.folders.data.glob("drafts/scenes/*.draft"))))  # killed here
+    qtbot.waitUntil(lambda: bool(list(drafts_of(before._room).glob("scenes/*.draft"))))  # killed here
 
     scene = scene_of_start(open_room(), qtbot)
     assert scene.notice.text.startswith("A draft for Ring, of ")
@@ -235,7 +235,7 @@ def test_what_is_undone_or_saved_leaves_no_draft(open_room, qtbot):
     scene.document.apply(MOVED, "Move")
     room.session_ends.emit()
     scene.document.stack.undo()
-    qtbot.waitUntil(lambda: not list(room.folders.data.glob("drafts/scenes/*")))
+    qtbot.waitUntil(lambda: not list(drafts_of(room).glob("scenes/*")))
 
 
 def test_a_lot_that_was_never_saved_is_offered_as_a_new_one(open_room, qtbot):
@@ -272,8 +272,8 @@ def test_rules_that_were_not_saved_are_offered_at_the_next_start(open_room, qtbo
 
 def test_a_folder_that_takes_no_drafts_is_said_before_they_are_lost(window):
     scene, room = window.panel("scene"), window.show_room_of
-    (room.folders.data / "drafts").mkdir(parents=True, exist_ok=True)
-    (room.folders.data / "drafts" / "scenes").write_text("a file stands where the folder should")
+    drafts_of(room).mkdir(parents=True, exist_ok=True)
+    (drafts_of(room) / "scenes").write_text("a file stands where the folder should")
     scene.document.apply(MOVED, "Move")
     room.session_ends.emit()
     window.close()
@@ -449,3 +449,22 @@ def test_what_is_drawn_and_discarded_here_leaves_what_another_window_draws_now(o
         assert {path: path.read_bytes() for path in drafts_of(room).rglob("*.draft")} == before
     finally:
         other.communicate(b"\n")
+
+
+def test_a_draft_is_offered_only_at_the_node_that_it_was_drawn_for(open_room, qtbot):
+    room = open_room("city-a:7411")
+    scene_of_start(room, qtbot).document.apply(MOVED, "Move")
+    rules_of_start(room, qtbot).show_draft(FEWER)
+    bays_of_start(room, qtbot, Lot(lot_id="north", name="North"))
+    room.session_ends.emit()
+
+    for other in (open_room("city-b:7411"), open_room()):
+        assert scene_of_start(other, qtbot).notice.text == ""
+        assert rules_of_start(other, qtbot).notice.text == ""
+        bays = bays_of_start(other, qtbot, Lot(lot_id="south", name="South", version=1))
+        with qtbot.waitExposed(bays):
+            bays.show()
+        assert bays.notice.text == ""
+    again = open_room("City-A:7411")
+    assert scene_of_start(again, qtbot).notice.text.startswith("A draft for Ring, of ")
+    assert rules_of_start(again, qtbot).notice.text.startswith("A draft for the alarm rules, of ")
