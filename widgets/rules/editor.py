@@ -131,9 +131,10 @@ class RuleEditor(QWidget):
             answered(False)
             self._on_save_key()
 
-        answers: list[Answer] = [("Discard them and close", discard), ("Stay here", lambda: answered(False))]
+        answers: list[Answer] = [("Stay here", lambda: answered(False))]
         if self.may_edit:
-            answers.insert(0, ("Save them with a reason", look))
+            # Who may not edit may leave the draft of who may, and throws nothing of it away.
+            answers[:0] = [("Save them with a reason", look), ("Discard them and close", discard)]
         self.notice.ask(closing_words(_NAME, self.draft_fault).replace(" has ", " have ", 1), answers)
 
     def show_in_force(self, in_force: RulesInForce) -> None:

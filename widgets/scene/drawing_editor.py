@@ -240,12 +240,13 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
 
     def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
         """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""
-        answers: list[Answer] = [
-            ("Discard them and close", lambda: self._discard_then(lambda: answered(True))),
-            ("Stay here", lambda: answered(False)),
-        ]
+        answers: list[Answer] = [("Stay here", lambda: answered(False))]
         if self._may_edit:
-            answers.insert(0, ("Save them, then close", lambda: self._save_then(lambda: answered(True))))
+            # Who may not edit may leave the draft of who may, and throws nothing of it away.
+            answers[:0] = [
+                ("Save them, then close", lambda: self._save_then(lambda: answered(True))),
+                ("Discard them and close", lambda: self._discard_then(lambda: answered(True))),
+            ]
         self.notice.ask(closing_words(self._open_name(), self.draft_fault), answers)
 
     def _discard_then(self, then: Callable[[], None]) -> None:

@@ -468,3 +468,19 @@ def test_a_draft_is_offered_only_at_the_node_that_it_was_drawn_for(open_room, qt
     again = open_room("City-A:7411")
     assert scene_of_start(again, qtbot).notice.text.startswith("A draft for Ring, of ")
     assert rules_of_start(again, qtbot).notice.text.startswith("A draft for the alarm rules, of ")
+
+
+def offered_by(editor):
+    return [one.text() for one in editor.notice.findChildren(QPushButton) if not one.isHidden()]
+
+
+def test_who_may_not_edit_is_not_offered_to_discard_a_draft_and_leaves_it_by_closing_again(window, qtbot):
+    scene, rules, room = window.panel("scene"), window.panel("rules"), window.show_room_of
+    scene.document.apply(MOVED, "Move")
+    rules.show_draft(FEWER)
+    room.role_changed.emit(Role.VIEWER)
+    window.close()
+    assert offered_by(scene) == offered_by(rules) == ["Stay here"]
+    with qtbot.waitSignal(window.closing):
+        window.close()
+    assert {path.parent.name for path in drafts_of(room).rglob("*.draft")} == {"scenes", "rules"}
