@@ -45,9 +45,9 @@ def offer_words(kept: KeptDraft[Drawn], name: str, saved: Drawn) -> str:
 
 
 def changed_meanwhile_words(name: str) -> str:
-    """Return how a draft is offered again, where what it was drawn for was saved at another desk since it was."""
+    """Return how a draft is offered again, where what it was drawn for was saved since."""
     return (
-        f"Another desk changed {name} while the draft was offered. "
+        f"What is saved of {name} was changed while the draft was offered. "
         "The draft stands in place of that where you take it up and save it."
     )
 

@@ -91,20 +91,28 @@ class DraftOffer(Generic[Drawn]):
         self._notice.ask(words, [("Take it up", self._on_take_up), ("Discard it", self._on_discard)])
 
     def _on_take_up(self) -> None:
-        if self._open is None:
-            return
-        saved = self._saved()
-        if saved not in (self._told_of, self._brought_up(self._open.kept, saved).base):
-            # Another desk saved since the question was asked: nothing of theirs is replaced without a word.
-            self._ask(changed_meanwhile_words(self._open.name()))
+        if self._asks_anew():
             return
         in_the_way = self._in_the_way()
         if in_the_way:
+            self._words = in_the_way
             self._notice.ask(in_the_way, [("Take the draft up", self._take), ("Stay here", lambda: None)])
             return
         self._take()
 
+    def _asks_anew(self) -> bool:
+        """Ask once more where something was saved since the question: nothing of it is replaced without a word."""
+        if self._open is None:
+            return False
+        saved = self._saved()
+        if saved in (self._told_of, self._brought_up(self._open.kept, saved).base):
+            return False
+        self._ask(changed_meanwhile_words(self._open.name()))
+        return True
+
     def _take(self) -> None:
+        if self._asks_anew():
+            return
         offer = self._answer()
         if offer is not None:
             self._take_up(self._brought_up(offer.kept, self._saved()).drawn)

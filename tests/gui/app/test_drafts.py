@@ -31,6 +31,7 @@ from widgets.scene.sketch import Sketch, sketch_of
 
 MOVED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Drawn"),))
 TURNED = replace(sketch_of(RING.scene), zones=(replace(ZONE, name="Turned"),))
+WAS_CHANGED = "What is saved of the alarm rules was changed while the draft was offered."
 FEWER = replace(shipped_rules(), rules=shipped_rules().rules[1:])
 AT = datetime(2026, 1, 1, 12, 31, tzinfo=UTC)
 
@@ -376,7 +377,7 @@ def test_a_draft_is_not_taken_up_over_what_another_desk_saved_while_it_was_offer
     theirs = replace(RING.scene, lines=(replace(LINE, name="Theirs"),))
     save_elsewhere(room, theirs)
     press(scene, "Take it up")
-    assert scene.notice.text.startswith("Another desk changed Ring while the draft was offered.")
+    assert scene.notice.text.startswith("What is saved of Ring was changed while the draft was offered.")
     assert scene.document.sketch == sketch_of(theirs)
     press(scene, "Take it up")
     assert scene.document.sketch == MOVED
@@ -398,7 +399,7 @@ def test_rules_are_not_taken_up_over_what_another_desk_saved_while_they_were_off
     theirs = replace(shipped_rules(), rules=shipped_rules().rules[:-1])
     rules.show_in_force(RulesInForce(rules=theirs, version=4))
     press(rules, "Take it up")
-    assert rules.notice.text.startswith("Another desk changed the alarm rules while the draft was offered.")
+    assert rules.notice.text.startswith(WAS_CHANGED)
     assert rules.draft == theirs
     press(rules, "Take it up")
     assert rules.draft == FEWER
@@ -484,3 +485,15 @@ def test_who_may_not_edit_is_not_offered_to_discard_a_draft_and_leaves_it_by_clo
     with qtbot.waitSignal(window.closing):
         window.close()
     assert {path.parent.name for path in drafts_of(room).rglob("*.draft")} == {"scenes", "rules"}
+
+
+def test_rules_that_another_desk_saved_at_the_last_question_are_not_replaced_either(open_room, qtbot):
+    rules_left_by_an_earlier_start(open_room, qtbot)
+    rules = rules_of_start(open_room(), qtbot)
+    rules.show_draft(replace(FEWER, rules=FEWER.rules[1:]))
+    press(rules, "Take it up")
+    theirs = replace(shipped_rules(), rules=shipped_rules().rules[:-1])
+    rules.show_in_force(RulesInForce(rules=theirs, version=4))
+    press(rules, "Take the draft up")
+    assert rules.notice.text.startswith(WAS_CHANGED)
+    assert rules.draft != FEWER
