@@ -100,6 +100,11 @@ class NodeConnection(QObject):
         """Where the node runs, as this console calls it; empty where it is this machine."""
         return self._node.rpartition(":")[0] if self.is_remote else ""
 
+    @property
+    def address(self) -> str:
+        """The node's as this console was told it, "host:port"; empty for the own one of the data folder."""
+        return self._node
+
     def start(self) -> None:
         """Begin; the state changes tell how it goes."""
         self._task = asyncio.get_event_loop().create_task(self._stay_connected())

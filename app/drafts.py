@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, unquote
+from uuid import uuid4
 
 import psutil
 from PySide6.QtCore import QObject, QTimer
@@ -42,20 +43,31 @@ class _File:
     drawn: bytes
 
 
-class DraftFolder(Generic[T]):
-    """The drafts of one kind of thing, one file each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left(Generic[T]):
+    """A draft that was left by a window that is not there any more, for `key`."""
 
-    A draft that another window of this folder is drawing now is not there for this one.
+    path: Path
+    key: str
+    kept: KeptDraft[T]
+
+
+class DraftFolder(Generic[T]):
+    """The drafts of one kind of thing, one file for each thing and window.
+
+    A window writes over its own files only. A draft that another window of this folder is drawing now is not there for
+    this one.
     """
 
     def __init__(self, folder: Path, kind: type[T]) -> None:
         """Read and make nothing yet."""
         self._folder = folder
         self._kind = kind
+        self._window = uuid4().hex[:12]
         self._once = OncePerLoss(log)
 
     def keep(self, key: str, kept: KeptDraft[T]) -> str:
-        """Write a draft over the one before; returns why that failed, empty where it did not."""
+        """Write this window's draft over the one before; returns why that failed, empty where it did not."""
         process = psutil.Process()
         content = to_bytes(
             _File(
@@ -67,7 +79,7 @@ class DraftFolder(Generic[T]):
                 drawn=to_bytes(kept.drawn),
             )
         )
-        path = self._path(key)
+        path = self._own(key)
         part = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -80,9 +92,27 @@ class DraftFolder(Generic[T]):
         self._once.back("keep", f"drafts are kept in {self._folder} again")
         return ""
 
-    def read(self, key: str) -> KeptDraft[T] | None:
-        """Return a draft; None where there is none, or none that can be read."""
-        path = self._path(key)
+    def left(self) -> list[Left[T]]:
+        """Return what other windows left and what can be read of it, the newest first."""
+        found = []
+        for path in self._folder.glob(f"*{_ENDING}"):
+            key, _, window = path.name.removesuffix(_ENDING).rpartition(".")
+            if key and window != self._window and (kept := self._read(path)) is not None:
+                found.append(Left(path=path, key=unquote(key), kept=kept))
+        return sorted(found, key=lambda left: left.kept.at, reverse=True)
+
+    def drop(self, path: Path) -> None:
+        """Forget a draft that was left: it was taken up, or is not wanted any more."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("the draft %s is not removed: %s", path, error)
+
+    def drop_own(self, key: str) -> None:
+        """Forget this window's draft: it was saved or discarded."""
+        self.drop(self._own(key))
+
+    def _read(self, path: Path) -> KeptDraft[T] | None:
         try:
             file = from_bytes(path.read_bytes(), _File)
             if _is_elsewhere(file):
@@ -99,20 +129,14 @@ class DraftFolder(Generic[T]):
             log.warning("the draft %s cannot be read: %s", path, error)
             return None
 
-    def drop(self, key: str) -> None:
-        """Forget a draft: it was saved, or is not wanted any more."""
-        try:
-            self._path(key).unlink(missing_ok=True)
-        except OSError as error:
-            log.warning("the draft %s is not removed: %s", self._path(key), error)
+    def _own(self, key: str) -> Path:
+        return self._folder / f"{quote(key, safe='')}.{self._window}{_ENDING}"
 
-    def drafted(self) -> Iterator[str]:
-        """Return what there are drafts of."""
-        for path in sorted(self._folder.glob(f"*{_ENDING}")):
-            yield unquote(path.name.removesuffix(_ENDING))
 
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{quote(key, safe='')}{_ENDING}"
+def _of_node(room: Room) -> Path:
+    """Return where drafts for the room's node lie: what is drawn for one is none of another's, whatever their ids."""
+    address = room.connection.address.lower()
+    return room.folders.data / "drafts" / (quote(address, safe="") if address else "own")
 
 
 def _is_elsewhere(file: _File) -> bool:
@@ -149,7 +173,7 @@ class Drafting(Protocol):
 
     @property
     def is_offering(self) -> bool:
-        """A draft is offered, and nobody has answered yet."""
+        """A draft is offered, and nobody has answered yet, whatever is shown meanwhile."""
 
     def saved_and_drawn(self) -> tuple[Any, Any]:
         """Return what was saved, and what is drawn."""
@@ -167,14 +191,14 @@ class DraftKeeper(QObject, Generic[T]):
         Args:
             room: Whose data folder it is.
             editor: It offers what was left of what is open now.
-            what: Name of the folder.
+            what: Name of the folder within that of the node.
             kind: What is drawn.
             parent: With it this ends.
         """
         super().__init__(parent)
         self._room = room
         self._editor = editor
-        self._folder: DraftFolder[T] = DraftFolder(room.folders.data / "drafts" / what, kind)
+        self._folder: DraftFolder[T] = DraftFolder(_of_node(room) / what, kind)
         self._kept = ""
         """Of what the draft on the disk is this editor's own."""
 
@@ -190,12 +214,9 @@ class DraftKeeper(QObject, Generic[T]):
         self._offer()
 
     def keep_now(self) -> None:
-        """Bring the disk up to what is drawn."""
+        """Bring the disk up to what is drawn; what is offered is in a file of its own and stays there."""
         self._timer.stop()
         editor = self._editor
-        if editor.is_offering:
-            # What was drawn before must not be lost to what is drawn beside its offer.
-            return
         if not editor.is_dirty:
             self._drop_own()
             return
@@ -209,50 +230,44 @@ class DraftKeeper(QObject, Generic[T]):
         )
         self._kept = editor.open_id
 
-    def left_beside(self, known: Collection[str]) -> Iterator[tuple[str, KeptDraft[T]]]:
-        """Return what was drawn for none of these, and for what."""
-        for key in self._folder.drafted():
-            if key not in known and key != self._kept and (kept := self._folder.read(key)) is not None:
-                yield key, kept
+    def left_beside(self, known: Collection[str]) -> Iterator[Left[T]]:
+        """Return what was drawn for none of these."""
+        return (left for left in self._folder.left() if left.key not in known)
 
-    def drop(self, key: str) -> None:
-        """Forget a draft."""
-        self._folder.drop(key)
+    def hear(self, left: Left[T], is_taken_up: bool) -> None:
+        """Take the answer to an offer: only this removes the draft that was offered."""
+        if is_taken_up:
+            self.keep_now()
+            if self._editor.is_dirty and self._editor.draft_fault:
+                # It is the only one on the disk.
+                return
+        self._folder.drop(left.path)
+        if not is_taken_up:
+            self._offer()
 
     def _on_changed(self) -> None:
         if not self._timer.isActive():
             self._timer.start()
 
-    def _on_opened(self, open_id: str) -> None:
+    def _on_opened(self, _open_id: str) -> None:
         # Leaving asks what becomes of a draft: it is saved or discarded by now.
         self._drop_own()
-        if self._editor.is_dirty:
-            # New, and perhaps a draft that was taken up.
-            self._kept = open_id
         self._offer()
 
     def _offer(self) -> None:
         editor = self._editor
-        key = editor.open_id
-        if not key or not editor.may_edit or editor.is_dirty or editor.is_offering:
-            return
-        kept = self._folder.read(key)
-        if kept is None:
+        if not editor.open_id or not editor.may_edit or editor.is_dirty or editor.is_offering:
             return
         base, _drawn = editor.saved_and_drawn()
-        if kept.drawn == base:
-            self._folder.drop(key)
-            return
-        editor.offer_draft(kept, partial(self._on_answered, key))
-
-    def _on_answered(self, key: str, is_taken_up: bool) -> None:
-        if is_taken_up:
-            # It may be saved before it is written again.
-            self._kept = key
-        else:
-            self._folder.drop(key)
+        for left in self._folder.left():
+            if left.key != editor.open_id:
+                continue
+            if left.kept.drawn != base:
+                editor.offer_draft(left.kept, partial(self.hear, left))
+                return
+            self._folder.drop(left.path)
 
     def _drop_own(self) -> None:
         kept, self._kept = self._kept, ""
         if kept:
-            self._folder.drop(kept)
+            self._folder.drop_own(kept)

@@ -89,8 +89,8 @@ class _Bays(BayEditor):
             return
         if self.notice.text or self.is_dirty:
             return
-        for lot_id, kept in self._drafts.left_beside(self._room.live.lot_plans):
-            self.offer_new_lot(kept, partial(self._drafts.drop, lot_id))
+        for left in self._drafts.left_beside(self._room.live.lot_plans):
+            self.offer_new_lot(left.kept, partial(self._drafts.hear, left))
             return
 
     def _on_cameras(self) -> None:

@@ -44,6 +44,14 @@ def offer_words(kept: KeptDraft[Drawn], name: str, saved: Drawn) -> str:
     )
 
 
+def changed_meanwhile_words(name: str) -> str:
+    """Return how a draft is offered again, where what it was drawn for was saved since."""
+    return (
+        f"What is saved of {name} was changed while the draft was offered. "
+        "The draft stands in place of that where you take it up and save it."
+    )
+
+
 def closing_words(name: str, fault: str) -> str:
     """Return what is said where the window is to be closed; `fault` is why the draft cannot be kept."""
     after = (

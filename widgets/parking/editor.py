@@ -40,7 +40,6 @@ from widgets.parking.surface import PlanView
 from widgets.scene.document import Document
 from widgets.scene.drawing_editor import DrawingEditor
 from widgets.scene.fields import show_choice
-from widgets.scene.notice import Answer
 
 MAP = "@map"
 """Key of the plan as it lies on the map, in the list of places."""
@@ -166,14 +165,23 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         if lot is not None and lot_id != self.lot_id:
             self._leave_for(lambda: self._open(lot))
 
-    def offer_new_lot(self, kept: KeptDraft[Lot], discard: Callable[[], None]) -> None:
+    def offer_new_lot(self, kept: KeptDraft[Lot], answered: Callable[[bool], None]) -> None:
         """Let a lot that was drawn before, and that the node does not know, be taken up or discarded."""
         lot = kept.drawn
         of_whom = f"by {kept.by} " if kept.by else ""
         drawn = f"drawn {of_whom}until {format_day_minute(kept.at)}"
-        self._offered = f"The lot {lot.name}, {drawn}, was not saved; there is no such lot."
-        take: Answer = ("Take it up as a new lot", lambda: self._on_lot_made(lot))
-        self.notice.ask(self._offered, [take, ("Discard it", discard)])
+
+        def take_up() -> None:
+            self._begin_lot(lot)
+            answered(True)
+
+        self.notice.ask(
+            f"The lot {lot.name}, {drawn}, was not saved; there is no such lot.",
+            [
+                ("Take it up as a new lot", lambda: self._leave_for(take_up)),
+                ("Discard it", lambda: answered(False)),
+            ],
+        )
 
     def open_place(self, key: str) -> None:
         """Draw on the plan (empty), on the map (`MAP`), or on a camera's picture (its id)."""
@@ -286,6 +294,12 @@ class BayEditor(DrawingEditor[Lot, Lot]):
     def _sketched(self, version: Lot) -> Lot:
         return plain(version)
 
+    def _brought_up(self, kept: KeptDraft[Lot], saved: Lot) -> KeptDraft[Lot]:
+        if not differs_by_calibration(saved, kept.base):
+            return kept
+        # A calibration was measured since: the draft goes on from there.
+        return replace(kept, base=saved, drawn=with_calibration(kept.drawn, saved))
+
     def _show_open(self) -> None:
         show_choice(self._bar.lot, self.lot_id)
 
@@ -377,6 +391,7 @@ class BayEditor(DrawingEditor[Lot, Lot]):
 
     def _leave(self, lot: Lot) -> None:
         self._base = self._looked_at = self._restoring = None
+        self._offer.end()
         self._end_carry()
         self.document.load(NOTHING)
         self._list_lots()
@@ -438,7 +453,7 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         self.side.row.show_place(is_plan=self._place == PLAN)
         self._desk.refresh_form()
         self._refresh_state()
-        self._say_what_is_looked_at()
+        self._say_what_stands()
 
     def _refresh_state(self) -> None:
         super()._refresh_state()
@@ -512,12 +527,12 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         self.side.new_lot.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_lot_made(self, lot: Lot) -> None:
-        def begin() -> None:
-            self._open(lot)
-            self.side.show_forms()
-            self._go_to_picture()
+        self._leave_for(lambda: self._begin_lot(lot))
 
-        self._leave_for(begin)
+    def _begin_lot(self, lot: Lot) -> None:
+        self._open(lot)
+        self.side.show_forms()
+        self._go_to_picture()
 
     def _on_lot_removal(self) -> None:
         lot = self._base

@@ -23,7 +23,7 @@ from core.incidents.rules.model import (
 from core.incidents.rules.text import check_rules, differences
 from widgets.base.flow import FlowLayout
 from widgets.base.focus import order_focus
-from widgets.base.kept_draft import KeptDraft, closing_words, offer_words
+from widgets.base.kept_draft import KeptDraft, closing_words
 from widgets.base.search import SearchField
 from widgets.base.state_overlay import PanelState, StateOverlay
 from widgets.base.table import Column, Line, TextTable
@@ -34,6 +34,7 @@ from widgets.rules.history import HistoryPage
 from widgets.rules.import_page import ImportPage
 from widgets.rules.trial_page import TrialPage
 from widgets.rules.words import limits_words, priority_words, rule_name
+from widgets.scene.draft_offer import DraftOffer
 from widgets.scene.notice import Answer, Notice
 
 _COLUMNS = (Column(title="Alarm rule"), Column(title="P", is_figure=True), Column(title="Figures", rank=1))
@@ -76,7 +77,6 @@ class RuleEditor(QWidget):
         self._current_id = ""
         self._fault = ""
         self._role = Role.VIEWER
-        self._offered = ""
         self.draft_fault = ""
         """Why the draft cannot be kept on the disk; empty where it can."""
 
@@ -108,8 +108,8 @@ class RuleEditor(QWidget):
 
     @property
     def is_offering(self) -> bool:
-        """A draft is offered, and nobody has answered yet."""
-        return bool(self._offered) and self.notice.text == self._offered
+        """A draft is offered, and nobody has answered yet, whatever is shown meanwhile."""
+        return self._offer.is_open
 
     def saved_and_drawn(self) -> tuple[RuleSet, RuleSet]:
         """Return the rules in force, and the draft."""
@@ -117,13 +117,8 @@ class RuleEditor(QWidget):
 
     def offer_draft(self, kept: KeptDraft[RuleSet], answered: Callable[[bool], None]) -> None:
         """Let what was changed here before and not saved be taken up, or discarded; `answered` hears which."""
-
-        def take_up() -> None:
-            self.show_draft(kept.drawn)
-            answered(True)
-
-        self._offered = offer_words(kept, _NAME[:1].lower() + _NAME[1:], self.saved_and_drawn()[0])
-        self.notice.ask(self._offered, [("Take it up", take_up), ("Discard it", lambda: answered(False))])
+        self._offer.begin(kept, lambda: _NAME[:1].lower() + _NAME[1:], answered)
+        self._say_what_stands()
 
     def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
         """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""
@@ -136,9 +131,10 @@ class RuleEditor(QWidget):
             answered(False)
             self._on_save_key()
 
-        answers: list[Answer] = [("Discard them and close", discard), ("Stay here", lambda: answered(False))]
+        answers: list[Answer] = [("Stay here", lambda: answered(False))]
         if self.may_edit:
-            answers.insert(0, ("Save them with a reason", look))
+            # Who may not edit may leave the draft of who may, and throws nothing of it away.
+            answers[:0] = [("Save them with a reason", look), ("Discard them and close", discard)]
         self.notice.ask(closing_words(_NAME, self.draft_fault).replace(" has ", " have ", 1), answers)
 
     def show_in_force(self, in_force: RulesInForce) -> None:
@@ -164,6 +160,7 @@ class RuleEditor(QWidget):
         for button in (self._new, self._copy, self._up, self._down, self._remove):
             button.setEnabled(may)
         self.pages.changes.set_editable(may)
+        self._say_what_stands()
 
     def show_draft(self, rules: RuleSet) -> None:
         """Take rules as a draft: of the history, or of a document."""
@@ -212,6 +209,10 @@ class RuleEditor(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, gap * 2, 0, 0)
         self.notice = Notice(self)
+        self.notice.answered.connect(self._say_what_stands)
+        self._offer: DraftOffer[RuleSet] = DraftOffer(
+            self.notice, lambda: self.saved_and_drawn()[0], self.show_draft, self._in_the_way
+        )
         column.addWidget(self.notice)
         column.addWidget(split, 1)
         pages = self.pages
@@ -329,9 +330,18 @@ class RuleEditor(QWidget):
             self._status.setText(self._fault)
         else:
             self._status.setText(f"{in_force} {len(found)} changed here, not saved." if found else in_force)
-        if not found and not self.is_offering:
+        if not found and not self._offer.is_shown:
             self.notice.clear()
+        self._say_what_stands()
         self.draft_changed.emit()
+
+    def _say_what_stands(self) -> None:
+        """Keep an offer in sight, once what was said meanwhile is answered."""
+        self._offer.show(self.may_edit)
+
+    def _in_the_way(self) -> str:
+        """Return what taking a draft up would throw away: here nothing can be undone."""
+        return "What you changed since is replaced by the draft, and cannot be brought back." if self.is_dirty else ""
 
     # -- what the supervisor does ---------------------------------------------------------------------------------
 

@@ -11,11 +11,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 
-from widgets.base.kept_draft import KeptDraft, closing_words, offer_words
+from widgets.base.kept_draft import KeptDraft, closing_words
 from widgets.base.theme import look, set_role
 from widgets.base.times import format_clock
 from widgets.scene.bars import Footer, StepButtons
 from widgets.scene.document import Document
+from widgets.scene.draft_offer import DraftOffer
 from widgets.scene.easel import Easel
 from widgets.scene.notice import Answer, Notice
 from widgets.scene.tool_row import ToolRow
@@ -72,7 +73,6 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self._after_save: Callable[[], None] | None = None
         self._restoring: int | None = None
         self._saved_at: datetime | None = None
-        self._offered = ""
         self.draft_fault = ""
         """Why what is drawn cannot be kept on the disk; empty where it can."""
 
@@ -81,6 +81,12 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self.canvas = canvas
         self.side = side
         self.notice = Notice(self)
+        self._offer: DraftOffer[Sketch] = DraftOffer(
+            self.notice,
+            lambda: self.document.saved,
+            lambda drawn: self.document.apply(drawn, "Take up the draft"),
+            brought_up=self._brought_up,
+        )
         self._steps = StepButtons(self.EVERYTHING, self)
         self._tools = ToolRow(canvas.TOOLS, self)
         self._footer = Footer(self)
@@ -122,6 +128,10 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
     def _remember(self, kept: Kept) -> None:
         """Take what the node has just stored."""
 
+    def _brought_up(self, kept: KeptDraft[Sketch], _saved: Sketch) -> KeptDraft[Sketch]:
+        """Return a draft as it would stand on what is saved now."""
+        return kept
+
     # -- what is shown
 
     @property
@@ -146,8 +156,8 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
 
     @property
     def is_offering(self) -> bool:
-        """A draft is offered, and nobody has answered yet."""
-        return bool(self._offered) and self.notice.text == self._offered
+        """A draft is offered, and nobody has answered yet, whatever is shown meanwhile."""
+        return self._offer.is_open
 
     @property
     def shown(self) -> Sketch:
@@ -225,22 +235,18 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
 
     def offer_draft(self, kept: KeptDraft[Sketch], answered: Callable[[bool], None]) -> None:
         """Let what was drawn here before and not saved be taken up, or discarded; `answered` hears which."""
-
-        def take_up() -> None:
-            self.document.apply(kept.drawn, "Take up the draft")
-            answered(True)
-
-        self._offered = offer_words(kept, self._open_name(), self.document.saved)
-        self.notice.ask(self._offered, [("Take it up", take_up), ("Discard it", lambda: answered(False))])
+        self._offer.begin(kept, self._open_name, answered)
+        self._say_what_stands()
 
     def ask_before_closing(self, answered: Callable[[bool], None]) -> None:
         """Ask what becomes of what is not saved; `answered` hears whether the window is to be closed then."""
-        answers: list[Answer] = [
-            ("Discard them and close", lambda: self._discard_then(lambda: answered(True))),
-            ("Stay here", lambda: answered(False)),
-        ]
+        answers: list[Answer] = [("Stay here", lambda: answered(False))]
         if self._may_edit:
-            answers.insert(0, ("Save them, then close", lambda: self._save_then(lambda: answered(True))))
+            # Who may not edit may leave the draft of who may, and throws nothing of it away.
+            answers[:0] = [
+                ("Save them, then close", lambda: self._save_then(lambda: answered(True))),
+                ("Discard them and close", lambda: self._discard_then(lambda: answered(True))),
+            ]
         self.notice.ask(closing_words(self._open_name(), self.draft_fault), answers)
 
     def _discard_then(self, then: Callable[[], None]) -> None:
@@ -293,7 +299,7 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self._tools.tool_chosen.connect(self._on_tool_chosen)
         self.side.versions.look_requested.connect(self._on_look_wanted)
         self.side.versions.restore_requested.connect(self._on_restore_wanted)
-        self.notice.answered.connect(self._say_what_is_looked_at)
+        self.notice.answered.connect(self._say_what_stands)
         self._steps.undo.clicked.connect(self.document.stack.undo)
         self._steps.redo.clicked.connect(self.document.stack.redo)
         self._steps.freeze.toggled.connect(self._on_freeze)
@@ -338,6 +344,7 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self._base = kept
         self._looked_at = self._after_save = self._saved_at = self._restoring = None
         self._is_saving = False
+        self._offer.end()
         self.notice.clear()
         self.canvas.set_tool(self.canvas.TOOLS[0].tool)
         self._steps.freeze.setChecked(False)
@@ -385,9 +392,12 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
             return "●  Not saved"
         return f"Saved {format_clock(self._saved_at)}" if self._saved_at is not None else "Saved"
 
-    def _say_what_is_looked_at(self) -> None:
-        """Keep the way back in sight, once what was said meanwhile is answered."""
-        if self._looked_at is None or self.notice.text:
+    def _say_what_stands(self) -> None:
+        """Keep the way back and an offer in sight, once what was said meanwhile is answered."""
+        if self._looked_at is None:
+            self._offer.show(self._may_edit)
+            return
+        if self.notice.text:
             return
         number, sketch = self._looked_at
         answers: list[Answer] = [("Back to now", self._stop_looking)]

@@ -147,6 +147,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         """Nobody waits for a click on the map any more."""
         if self.notice.text.startswith(_PICK):
             self.notice.clear()
+            self._say_what_stands()
 
     # -- file
 
@@ -273,6 +274,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
     def _leave(self, camera: Camera) -> None:
         self._base = None
         self._looked_at = self._restoring = None
+        self._offer.end()
         self.dry_run_left.emit()
         self.side.show_forms()
         self.document.load(Sketch())
@@ -316,7 +318,7 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         self._refresh_faults()
         self._refresh_plane()
         self._refresh_state()
-        self._say_what_is_looked_at()
+        self._say_what_stands()
 
     def _refresh_faults(self) -> None:
         sketch, engine = self.shown, self._engine

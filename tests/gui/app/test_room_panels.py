@@ -44,9 +44,9 @@ CAMERAS = {name: Camera(camera_id=name, name=name.title(), address="x") for name
 class AskedRoom(Room):
     """A room whose node answers when the test says so."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, node=""):
         super().__init__(
-            NodeConnection(default_folders(folder), node="", node_arguments=(), desk="Desk 1"), LiveModel()
+            NodeConnection(default_folders(folder), node=node, node_arguments=(), desk="Desk 1"), LiveModel()
         )
         self.asked, self.said = [], []
         self.toast_requested.connect(lambda *words: self.said.append(words))
