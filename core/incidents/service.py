@@ -806,7 +806,13 @@ class IncidentService:
             if not ledger.needs_own_call(session, incident_id, condition):
                 return Changed()
             event_id = ledger.open_incident(session, incident_id)
-            return raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
+            changed = raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
+            if changed.answer is None or changed.answer.incident_id == incident_id:
+                return changed
+            # Whoever else stands there stands behind this call now.
+            sightings.move_call(session, condition.condition_key, incident_id, changed.answer.incident_id)
+            move = CallMoved(left_id=incident_id, incident_id=changed.answer.incident_id)
+            return replace(changed, moved=(*changed.moved, move))
 
         called = await self._commit(run)
         if called.answer is None:

@@ -5,16 +5,26 @@ from datetime import timedelta
 
 import pytest
 
+from core.cameras.model import Camera
 from core.incidents.dispatch import DispatchService
 from core.incidents.handling import Meant
-from core.incidents.model import Alarm, AlarmState, Incident, IncidentChanged, IncidentStatus, Priority, Snapshot
+from core.incidents.model import (
+    Alarm,
+    AlarmState,
+    Incident,
+    IncidentChanged,
+    IncidentStatus,
+    Priority,
+    Snapshot,
+    SourceKind,
+)
 from core.incidents.rules.book import shipped_book
 from core.incidents.suppression import PlannedWorks, Source
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.incidents.work import Disposition, Step, StepOrder
 from core.vision.model import ObservationKind, Phase
 from tests.fixtures.alarm_life import assert_journal_gives_the_tables
-from tests.fixtures.room import OLGA, SUSI, Room, make_condition
+from tests.fixtures.room import ADA, OLGA, SUSI, Room, make_condition
 from tests.unit.incidents.test_same_event import sighting, take
 
 K = ObservationKind
@@ -84,6 +94,50 @@ def test_what_stands_behind_a_closed_call_is_an_open_incident_once_it_calls(room
     (stands,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == "stopped_vehicle"]
     assert stands.state is AlarmState.UNACKNOWLEDGED
     assert incident_of(room, stands).status is IncidentStatus.NEW
+
+
+def leave_two_behind(room: Room) -> Alarm:
+    """Let a crash that was closed end, with who stands there and the jam behind it; returns who calls next."""
+    room.run(room.cameras.add(ADA, Camera(camera_id="ring-north", name="Ring North", address="rtsp://192.0.2.1/a")))
+    crash = take(room, sighting(room, K.COLLISION))
+    take(room, sighting(room, K.STOPPED_VEHICLE))
+    take(room, sighting(room, K.CONGESTION))
+    close(room, crash)
+    take(room, sighting(room, K.COLLISION, Phase.END))
+    (stands,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind != "collision"]
+    assert stands.kind == "stopped_vehicle"
+    return stands
+
+
+def go_on(_room: Room) -> None:
+    """Do nothing in between."""
+
+
+def restart(room: Room) -> None:
+    room.restart()
+    room.run(room.incidents.start())
+
+
+@pytest.mark.parametrize("between", [go_on, restart])
+def test_of_several_behind_a_closed_call_each_calls_once_those_before_it_are_over(
+    room: Room, between: Callable[[Room], None]
+) -> None:
+    stands = leave_two_behind(room)
+    between(room)
+
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+
+    (jam,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == "congestion"]
+    assert (jam.state, jam.incident_id) == (AlarmState.UNACKNOWLEDGED, stands.incident_id)
+    assert incident_of(room, jam).status is IncidentStatus.NEW
+
+
+def test_of_several_behind_a_closed_call_one_calls_at_a_time(room: Room) -> None:
+    leave_two_behind(room)
+
+    room.run(room.incidents.return_missing(SourceKind.CAMERA, "ring-south"))
+
+    assert "congestion" not in {alarm.kind for alarm in room.run(room.incidents.open_alarms())}
 
 
 def test_a_call_for_a_duplicate_joins_what_it_repeats(room: Room) -> None:
