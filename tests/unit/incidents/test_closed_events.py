@@ -1,7 +1,11 @@
 """What comes to an event that an operator has closed: a new call is work again, what only goes on is not."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +26,8 @@ from core.incidents.rules.book import shipped_book
 from core.incidents.suppression import PlannedWorks, Source
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.incidents.work import Disposition, Step, StepOrder
-from core.vision.model import ObservationKind, Phase
+from core.store.tables import ObservationRow
+from core.vision.model import Observation, ObservationKind, Phase
 from tests.fixtures.alarm_life import assert_journal_gives_the_tables
 from tests.fixtures.room import ADA, OLGA, SUSI, Room, make_condition
 from tests.unit.incidents.test_same_event import sighting, take
@@ -377,3 +382,48 @@ def test_who_stands_behind_a_call_that_left_a_closed_incident_calls_after_it(roo
     (again,) = [one for one in room.run(room.incidents.open_alarms()) if one.alarm_id == stands.alarm_id]
     (jam,) = [one for one in room.run(room.incidents.open_alarms()) if one.kind == "congestion"]
     assert jam.incident_id == again.incident_id != stands.incident_id
+
+
+async def take_and_meanwhile(room: Room, seen: Observation, *steps: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Take what was seen, and these steps between its transaction and the removal of its picture, which takes long."""
+    loop, may_go_on = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    snapshot = Snapshot(jpeg=b"\xff\xd8 seen \xff\xd9", captured_at=seen.captured_at)
+    taking = asyncio.create_task(room.incidents.take_observation(seen, camera_name="Ring North", snapshot=snapshot))
+    await asyncio.sleep(0)
+    # The picture is being written; whatever comes after it on that thread waits.
+    holding_up = loop.run_in_executor(None, may_go_on.wait)
+    try:
+        while not await room.store.read(lambda s: s.get(ObservationRow, seen.observation_id) is not None):
+            pass
+        for step in steps:
+            await step()
+        assert not taking.done()
+    finally:
+        may_go_on.set()
+        await asyncio.gather(taking, holding_up)
+
+
+def test_who_came_while_the_call_before_it_left_a_closed_incident_calls_after_it(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    put_aside(room, stands)
+    close(room, stands)
+    jam = sighting(room, K.CONGESTION)
+    room.clock.advance(seconds=61)
+
+    room.run(take_and_meanwhile(room, jam, room.keeper.tick))
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+
+    assert {alarm.kind for alarm in room.run(room.incidents.open_alarms())} == {"stopped_vehicle", "congestion"}
+
+
+def test_who_came_while_the_call_before_it_ended_calls(room: Room) -> None:
+    take(room, sighting(room, K.STOPPED_VEHICLE))
+    ended = sighting(room, K.STOPPED_VEHICLE, Phase.END)
+
+    async def end() -> None:
+        await room.incidents.take_observation(ended, camera_name="Ring North")
+
+    room.run(take_and_meanwhile(room, sighting(room, K.CONGESTION), end))
+
+    assert {alarm.kind for alarm in room.run(room.incidents.open_alarms())} == {"stopped_vehicle", "congestion"}
