@@ -395,7 +395,10 @@ class IncidentChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallMoved:
-    """An alarm whose condition still holds left a closed incident, to call in one of its own; as `IncidentChanged`."""
+    """What holds calls in another incident than the closed one it belonged to; as `IncidentChanged`.
+
+    An active alarm left it, or one that stood behind a call there calls next.
+    """
 
     left_id: str
     incident_id: str

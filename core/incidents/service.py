@@ -453,7 +453,9 @@ class IncidentService:
             changed = await self._raise(raising)
         else:
             behind = self._incidents_behind()
-            changed = await self._commit(lambda s: self._raise_seen(s, seen, waiting.view, behind, raising), evidence)
+            changed = await self._commit(
+                lambda s: self._raise_seen(s, seen, waiting.view, behind, raising), evidence, seen=condition
+            )
         await self._follow(condition, changed, has_ended=False)
         if waiting.is_doubtful:
             await self._doubt(AlarmRow.is_active.is_(True), AlarmRow.condition_key == storable(key))
@@ -681,7 +683,7 @@ class IncidentService:
                 return replace(ended, used_evidence=changed.used_evidence)
             return changed
 
-        return await self._commit(run, evidence)
+        return await self._commit(run, evidence, seen=condition)
 
     def _as_known(self, observation: Observation, condition: Condition) -> tuple[Observation, Condition]:
         """Return what was seen under the key of its alarm where a rule numbers anew: no doubtful alarm is meant twice.
@@ -777,7 +779,7 @@ class IncidentService:
         return {key: incident_id for key, (incident_id, _) in self._following.items()}
 
     async def _follow(self, condition: Condition, changed: Changed, *, has_ended: bool) -> None:
-        """Remember a condition that stands behind another one of its event, and call it when that one has ended."""
+        """Call who stands behind a condition that has ended; who calls stands behind nobody any more."""
         if changed.is_known:
             # An earlier try stored it, and may have broken off before the next one was called.
             if has_ended:
@@ -785,7 +787,6 @@ class IncidentService:
                 await self._call_all_waiting()
             return
         if changed.followed:
-            self._following[condition.condition_key] = (changed.followed, condition)
             return
         self._following.pop(condition.condition_key, None)
         if has_ended and changed.answer is not None:
@@ -806,7 +807,13 @@ class IncidentService:
             if not ledger.needs_own_call(session, incident_id, condition):
                 return Changed()
             event_id = ledger.open_incident(session, incident_id)
-            return raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
+            changed = raise_alarm(session, replace(raising, event_id=event_id), self.tunings)
+            if changed.answer is None or changed.answer.incident_id == incident_id:
+                return changed
+            # Whoever else stands there stands behind this call now.
+            sightings.move_call(session, condition.condition_key, incident_id, changed.answer.incident_id)
+            move = CallMoved(left_id=incident_id, incident_id=changed.answer.incident_id)
+            return replace(changed, moved=(*changed.moved, move))
 
         called = await self._commit(run)
         if called.answer is None:
@@ -1121,12 +1128,20 @@ class IncidentService:
             if not answer.done():
                 answer.set_result(changed)
 
-    async def _commit(self, run: Callable[[Session], Changed], evidence: Evidence | None = None) -> Changed:
-        """Write, publish, and remove a picture that turned out not to be needed."""
+    async def _commit(
+        self, run: Callable[[Session], Changed], evidence: Evidence | None = None, *, seen: Condition | None = None
+    ) -> Changed:
+        """Write, publish, and remove a picture that turned out not to be needed.
+
+        Where `seen` joins an incident without a call of its own it stands behind another one from then on.
+        """
         if self._together:
             # What was raised in this turn is stored first: an end must not overtake its beginning.
             await asyncio.sleep(0)
         changed = await self._writer.commit(run)
+        if seen is not None and changed.followed:
+            # Before anything else is waited for: the call may end or move in the very next transaction.
+            self._following[seen.condition_key] = (changed.followed, seen)
         await self._drop_unused(changed, evidence)
         return changed
 

@@ -19,7 +19,7 @@ class Changed:
     Attributes:
         answer: The alarm that was asked about, changed or not.
         followed: The incident that a sighting joined without a call of its own.
-        moved: The closed incident that an active alarm left, and the one that it calls in now.
+        moved: The closed incident that a call left, and the one that it calls in now.
         is_known: It was stored before, by a try whose answer got lost.
     """
 

@@ -95,7 +95,6 @@ DATABASE_KEY = conditions.database_down("").condition_key
 
 UNSTABLE_AFTER = 3
 """So many ends of a worker within an hour call, however well it runs in between."""
-"""Ends of one worker in a row before an operator hears of it."""
 
 
 def _nothing() -> None:

@@ -1,20 +1,35 @@
 """What comes to an event that an operator has closed: a new call is work again, what only goes on is not."""
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from core.cameras.model import Camera
 from core.incidents.dispatch import DispatchService
 from core.incidents.handling import Meant
-from core.incidents.model import Alarm, AlarmState, Incident, IncidentChanged, IncidentStatus, Priority, Snapshot
+from core.incidents.model import (
+    Alarm,
+    AlarmState,
+    Incident,
+    IncidentChanged,
+    IncidentStatus,
+    Priority,
+    Snapshot,
+    SourceKind,
+)
 from core.incidents.rules.book import shipped_book
 from core.incidents.suppression import PlannedWorks, Source
 from core.incidents.tuning import SHELVE_REASONS, AlarmTuning
 from core.incidents.work import Disposition, Step, StepOrder
-from core.vision.model import ObservationKind, Phase
+from core.store.tables import ObservationRow
+from core.vision.model import Observation, ObservationKind, Phase
 from tests.fixtures.alarm_life import assert_journal_gives_the_tables
-from tests.fixtures.room import OLGA, SUSI, Room, make_condition
+from tests.fixtures.room import ADA, OLGA, SUSI, Room, make_condition
 from tests.unit.incidents.test_same_event import sighting, take
 
 K = ObservationKind
@@ -84,6 +99,50 @@ def test_what_stands_behind_a_closed_call_is_an_open_incident_once_it_calls(room
     (stands,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == "stopped_vehicle"]
     assert stands.state is AlarmState.UNACKNOWLEDGED
     assert incident_of(room, stands).status is IncidentStatus.NEW
+
+
+def leave_two_behind(room: Room) -> Alarm:
+    """Let a crash that was closed end, with who stands there and the jam behind it; returns who calls next."""
+    room.run(room.cameras.add(ADA, Camera(camera_id="ring-north", name="Ring North", address="rtsp://192.0.2.1/a")))
+    crash = take(room, sighting(room, K.COLLISION))
+    take(room, sighting(room, K.STOPPED_VEHICLE))
+    take(room, sighting(room, K.CONGESTION))
+    close(room, crash)
+    take(room, sighting(room, K.COLLISION, Phase.END))
+    (stands,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind != "collision"]
+    assert stands.kind == "stopped_vehicle"
+    return stands
+
+
+def go_on(_room: Room) -> None:
+    """Do nothing in between."""
+
+
+def restart(room: Room) -> None:
+    room.restart()
+    room.run(room.incidents.start())
+
+
+@pytest.mark.parametrize("between", [go_on, restart])
+def test_of_several_behind_a_closed_call_each_calls_once_those_before_it_are_over(
+    room: Room, between: Callable[[Room], None]
+) -> None:
+    stands = leave_two_behind(room)
+    between(room)
+
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+
+    (jam,) = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == "congestion"]
+    assert (jam.state, jam.incident_id) == (AlarmState.UNACKNOWLEDGED, stands.incident_id)
+    assert incident_of(room, jam).status is IncidentStatus.NEW
+
+
+def test_of_several_behind_a_closed_call_one_calls_at_a_time(room: Room) -> None:
+    leave_two_behind(room)
+
+    room.run(room.incidents.return_missing(SourceKind.CAMERA, "ring-south"))
+
+    assert "congestion" not in {alarm.kind for alarm in room.run(room.incidents.open_alarms())}
 
 
 def test_a_call_for_a_duplicate_joins_what_it_repeats(room: Room) -> None:
@@ -323,3 +382,48 @@ def test_who_stands_behind_a_call_that_left_a_closed_incident_calls_after_it(roo
     (again,) = [one for one in room.run(room.incidents.open_alarms()) if one.alarm_id == stands.alarm_id]
     (jam,) = [one for one in room.run(room.incidents.open_alarms()) if one.kind == "congestion"]
     assert jam.incident_id == again.incident_id != stands.incident_id
+
+
+async def take_and_meanwhile(room: Room, seen: Observation, *steps: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Take what was seen, and these steps between its transaction and the removal of its picture, which takes long."""
+    loop, may_go_on = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
+    snapshot = Snapshot(jpeg=b"\xff\xd8 seen \xff\xd9", captured_at=seen.captured_at)
+    taking = asyncio.create_task(room.incidents.take_observation(seen, camera_name="Ring North", snapshot=snapshot))
+    await asyncio.sleep(0)
+    # The picture is being written; whatever comes after it on that thread waits.
+    holding_up = loop.run_in_executor(None, may_go_on.wait)
+    try:
+        while not await room.store.read(lambda s: s.get(ObservationRow, seen.observation_id) is not None):
+            pass
+        for step in steps:
+            await step()
+        assert not taking.done()
+    finally:
+        may_go_on.set()
+        await asyncio.gather(taking, holding_up)
+
+
+def test_who_came_while_the_call_before_it_left_a_closed_incident_calls_after_it(room: Room) -> None:
+    stands = take(room, sighting(room, K.STOPPED_VEHICLE))
+    put_aside(room, stands)
+    close(room, stands)
+    jam = sighting(room, K.CONGESTION)
+    room.clock.advance(seconds=61)
+
+    room.run(take_and_meanwhile(room, jam, room.keeper.tick))
+    take(room, sighting(room, K.STOPPED_VEHICLE, Phase.END))
+
+    assert {alarm.kind for alarm in room.run(room.incidents.open_alarms())} == {"stopped_vehicle", "congestion"}
+
+
+def test_who_came_while_the_call_before_it_ended_calls(room: Room) -> None:
+    take(room, sighting(room, K.STOPPED_VEHICLE))
+    ended = sighting(room, K.STOPPED_VEHICLE, Phase.END)
+
+    async def end() -> None:
+        await room.incidents.take_observation(ended, camera_name="Ring North")
+
+    room.run(take_and_meanwhile(room, sighting(room, K.CONGESTION), end))
+
+    assert {alarm.kind for alarm in room.run(room.incidents.open_alarms())} == {"stopped_vehicle", "congestion"}

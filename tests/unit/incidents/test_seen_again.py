@@ -10,6 +10,7 @@ from core.incidents.doubt import Doubtful
 from core.incidents.model import Alarm, AlarmState, Quality, SourceKind
 from core.vision.model import Observation, ObservationKind, Phase
 from tests.fixtures.room import ADA, Room
+from tests.unit.incidents.test_closed_events import close
 from tests.unit.incidents.test_same_event import sighting, take
 from tests.unit.incidents.test_service import acknowledge
 
@@ -209,6 +210,19 @@ def test_what_lies_behind_another_call_and_is_seen_again_stays_behind_it(room: R
     assert [alarm.state for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == K.OBJECT_LEFT] == [
         AlarmState.RETURNED_UNACKNOWLEDGED
     ]
+
+
+@pytest.mark.parametrize("restart", [restart_worker, restart_node])
+def test_what_lay_behind_a_closed_call_and_is_seen_again_is_the_same_alarm(room: Room, restart) -> None:
+    crash, _ = left_behind(room)
+    close(room, crash)
+    room.run(room.incidents.return_condition(crash.condition_key))
+    restart(room)
+
+    take(room, one(room, "after", 1, NEARLY_HERE, kind=K.OBJECT_LEFT))
+
+    called = [alarm for alarm in room.run(room.incidents.open_alarms()) if alarm.kind == K.OBJECT_LEFT]
+    assert [(alarm.state, alarm.quality) for alarm in called] == [(AlarmState.UNACKNOWLEDGED, Quality.GOOD)]
 
 
 @pytest.mark.parametrize("restart", [restart_worker, restart_node])
