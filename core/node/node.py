@@ -119,6 +119,7 @@ from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.classes import other_size
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress, ExportStop
+from core.vision.flow import FlowMinute
 from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
 from core.vision.model import CameraWatched, LineCrossed, Scene
 from core.vision.models import DEMO_NAMES, find_model
@@ -177,6 +178,9 @@ DRY_RUN_FPS = 8.0
 
 MODEL_AGAIN_S = 30.0
 """How often a model that cannot be read is tried again."""
+
+SWITCHED_WITHIN = timedelta(seconds=5)
+"""After the site's own model is there, workers may go by what the stand-in saw for so long."""
 
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
@@ -322,6 +326,7 @@ class Node:
         self._model_note = ""
         self._own_model_note = ""
         self._is_stand_in = False
+        self._stand_in_until: datetime | None = None
         """The demonstration model runs where another one is wanted."""
 
         self._notice_since: dict[str, datetime] = {}
@@ -1252,8 +1257,8 @@ class Node:
             self._sight.take(message)
         if isinstance(message, Measured) and self.services is not None:
             minutes = message.minutes
-            if self._is_stand_in:
-                minutes = tuple(replace(minute, observed_s=0.0) for minute in minutes)
+            if self._is_stand_in or self._stand_in_until is not None:
+                minutes = tuple(self._as_observed(minute) for minute in minutes)
             self.services.traffic.take_minutes(minutes)
             if self._sight is not None:
                 self._sight.take_minutes(minutes)
@@ -1265,6 +1270,12 @@ class Node:
             self._clips_of_alarms.take_clip(message)
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
+
+    def _as_observed(self, minute: FlowMinute) -> FlowMinute:
+        """Return the minute; one that the stand-in saw some of was not observed."""
+        until = self._stand_in_until
+        is_own = not self._is_stand_in and (until is None or minute.minute > until)
+        return minute if is_own else replace(minute, observed_s=0.0)
 
     def _ask_for_clip(self, camera_id: str, clip_id: str, at: datetime) -> None:
         if self._supervisor is not None:
@@ -1284,8 +1295,9 @@ class Node:
         if self._calls is None:
             return
         self._calls.take_worker(report)
-        # Only now: what the stand-in saw last was said before.
+        # Only now: what the stand-in saw last was said before, apart from its last minutes.
         if self._is_stand_in and report.engine is not None and not report.engine.is_demonstration:
+            self._stand_in_until = self._clock.now() + SWITCHED_WITHIN
             self._use_own_model(self._calls)
 
     # -- once a second --------------------------------------------------------------------------------------------

@@ -24,13 +24,14 @@ from core.media.hardware import HardwareDecode
 from core.media.model import StreamReport, StreamState
 from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
+from core.node.model import WorkerReport
 from core.node.node import Node
 from core.store.tables import SceneVersionRow
 from core.traffic.service import FlowMeasured
 from core.vision.export import can_export
 from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
-from core.vision.model import CountLine, LineCrossed, Observation, ObservationKind, Phase, Scene
+from core.vision.model import CountLine, EngineInfo, LineCrossed, Observation, ObservationKind, Phase, Scene
 from tests.fixtures.room import SUSI
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -321,6 +322,37 @@ def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that
         return node.health().stand_in_reason, await minute_and_who_heard(node)
 
     assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
+
+
+def test_what_the_stand_in_saw_in_the_minute_in_which_the_sites_own_model_came_counts_as_not_observed(folders):
+    own = EngineInfo(
+        engine="openvino",
+        device="CPU",
+        precision="FP32",
+        model_name="roads",
+        model_sha256="",
+        is_demonstration=False,
+        input_wh=(640, 384),
+        labels=("car",),
+        reason="",
+    )
+
+    async def scenario(node):
+        told = []
+        node._bus.subscribe(FlowMeasured, lambda event: told.extend(event.minutes))
+        await alarms_of(node, 1)
+
+        node._on_worker(WorkerReport(key="detector", state="running", pid=None, n_restarts=0, engine=own))
+
+        at = datetime.now(UTC).replace(second=0, microsecond=0)
+        for minutes_later in (0, 2):
+            begins = at + timedelta(minutes=minutes_later)
+            minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=begins, direction="in", n_vehicles=3)
+            node._on_worker_message(Measured(minutes=(minute,)))
+        await node.require_services().traffic.store_minutes()
+        return [one.observed_s for one in told], node.health().stand_in_reason
+
+    assert run_with_model(folders, "yolo11n", scenario) == ([0.0, 60.0], "")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
