@@ -924,7 +924,8 @@ class Node:
         self._own_model_note = model.note
         self._use_model("" if model.is_demonstration else model.address)
         assert self._supervisor is not None
-        if not self._is_stand_in or not self._supervisor.has_detector:
+        # Where the demonstration model itself is wanted, it runs already, and no engine opens that could say so.
+        if not self._is_stand_in or not self._supervisor.has_detector or model.is_demonstration:
             self._use_own_model(calls)
         return True
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from sqlalchemy import update
 
+import resources
 from core.access.model import SYSTEM
 from core.cameras.model import Camera
 from core.incidents.doubt import Doubtful
@@ -414,6 +415,29 @@ def said_by_a_rule(camera_id, kind):
             direction="in",
         )
     )
+
+
+@pytest.mark.timeout(180)
+def test_the_demonstration_model_that_is_wanted_counts_as_soon_as_it_can_be_read(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.node.node.MODEL_AGAIN_S", 0.2)
+    path = resources.path
+    monkeypatch.setattr(
+        resources, "path", lambda name: tmp_path / "away.onnx" if name == "models/demo.onnx" else path(name)
+    )
+
+    async def scenario(node):
+        await alarms_of(node, 1)
+        camera = Camera(camera_id="", name="North", address="synthetic:a", detect_fps=5.0)
+        await node.require_services().cameras.add(SYSTEM, camera)
+        async with asyncio.timeout(60.0):
+            while not any(report.engine is not None for report in node.health().workers):
+                await asyncio.sleep(0.02)
+
+        monkeypatch.setattr(resources, "path", path)
+        await alarms_of(node, 0)
+        return node.health().stand_in_reason, await minute_and_who_heard(node)
+
+    assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
 
 
 async def add_camera(node):
