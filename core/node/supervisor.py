@@ -31,6 +31,7 @@ from core.vision.messages import (
     ForgetView,
     Heartbeat,
     KeepClip,
+    RulesReset,
     SetAttention,
     SetAway,
     SetBayCameras,
@@ -531,6 +532,9 @@ class VisionSupervisor:
         worker.state, worker.is_culprit, worker.ends = "stopped", False, Ends()
         worker.outbox.put(None)
         self._on_worker(_report(worker))
+        for camera_id in jobs:
+            # One that crashed while it left could not say so, and no end would ever come of what its rules began.
+            self._on_message(RulesReset(camera_id=camera_id))
         if not jobs:
             return
         if worker.host in self._workers:

@@ -1,0 +1,98 @@
+"""Workers that the supervisor starts, moves and ends, with processes that only stand in for vision."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from core.media.model import SourceSpec
+from core.node import supervisor as supervisor_module
+from core.node.supervisor import VisionSupervisor
+from core.vision.messages import CameraJob, Heartbeat, RulesReset, StopWorker, WorkerConfig
+
+LONG_AGO_S = -1e6
+
+
+def worker_that_crashes_when_it_leaves(connection, config):
+    """Stands in for `run_worker` in a process of its own."""
+    connection.send(Heartbeat(streams=(), inside={}, cpu_percent=0.0, memory_mb=0.0))
+    while not isinstance(connection.recv(), StopWorker):
+        pass
+    os._exit(3)
+
+
+def detector_that_only_waits(connection, config):
+    connection.send(Heartbeat(streams=(), inside={}, cpu_percent=0.0, memory_mb=0.0))
+    while not isinstance(connection.recv(), StopWorker):
+        pass
+
+
+class Watched:
+    """A supervisor, and what it says."""
+
+    def __init__(self, folder, *, cameras_per_worker=2):
+        self.folder = folder
+        self.messages, self.reports = [], []
+        self.supervisor = VisionSupervisor(
+            WorkerConfig(key="", models=folder, logs=folder),
+            cameras_per_worker=cameras_per_worker,
+            on_message=self.messages.append,
+            on_worker=self.hear,
+        )
+
+    def hear(self, report):
+        self.reports.append(report)
+
+    def job(self, camera_id, address="webcam:0"):
+        source = SourceSpec(address=address)
+        return CameraJob(
+            camera_id=camera_id, source=source, ring=self.folder / camera_id, labels=("car",), detect_fps=5.0
+        )
+
+    def cameras_of_workers(self):
+        return [report.camera_ids for report in self.supervisor.reports() if report.camera_ids]
+
+    async def until(self, is_true):
+        deadline_s = time.monotonic() + 60.0
+        while not is_true():
+            assert time.monotonic() < deadline_s, self.reports
+            await asyncio.sleep(0.02)
+
+    async def all_run(self):
+        await self.until(lambda: all(report.state == "running" for report in self.supervisor.reports()))
+
+
+@pytest.fixture
+def play(monkeypatch, tmp_path):
+    monkeypatch.setattr(supervisor_module, "run_worker", worker_that_crashes_when_it_leaves)
+    monkeypatch.setattr(supervisor_module, "run_detector", detector_that_only_waits)
+
+    def run(scenario, **settings):
+        async def whole():
+            watched = Watched(tmp_path, **settings)
+            await watched.supervisor.start()
+            try:
+                await scenario(watched, watched.supervisor)
+            finally:
+                await watched.supervisor.stop()
+
+        asyncio.run(whole())
+
+    return run
+
+
+def test_what_began_in_a_worker_that_crashes_while_it_leaves_is_said_to_be_forgotten(play):
+    async def scenario(watched, supervisor):
+        supervisor.set_cameras((watched.job("a"), watched.job("b")))
+        await watched.all_run()
+        watched.messages.clear()
+
+        supervisor._per_worker = 2
+        supervisor._workers[1].ends.apart_s = LONG_AGO_S
+        await watched.until(lambda: watched.cameras_of_workers() == [("a", "b")])
+
+        assert RulesReset(camera_id="b") in watched.messages
+        assert RulesReset(camera_id="a") not in watched.messages
+
+    play(scenario, cameras_per_worker=1)
