@@ -1290,7 +1290,8 @@ class Node:
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
             if report.is_culprit:
-                self._sight.mark_culprit(*report.camera_ids)
+                for camera_id in report.camera_ids:
+                    self._sight.mark_culprit(camera_id)
             else:
                 self._sight.mark_restarting(report.camera_ids)
         if self._calls is None:

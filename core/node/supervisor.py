@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
@@ -539,6 +540,10 @@ class VisionSupervisor:
             return
         if worker.host in self._workers:
             worker.host.jobs |= jobs
+            if worker.host.is_culprit:
+                # It was calm for long, and of several cameras none can be named.
+                worker.host.is_culprit = False
+                self._on_worker(_report(worker.host))
         else:
             self._give(jobs)
         self._tell_cameras(before)
@@ -547,15 +552,23 @@ class VisionSupervisor:
         while True:
             await asyncio.sleep(1.0)
             now_s = time.monotonic()
-            self._rejoin(now_s)
-            for worker in self._processes():
-                patience_s = START_TIMEOUT_S if worker.heartbeat is None else HEARTBEAT_TIMEOUT_S
-                if worker.process is not None and now_s - worker.heard_s > patience_s:
-                    log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
-                    worker.heard_s = now_s
-                    worker.process.kill()
-                elif worker.process is None and worker.restart is None and self._is_wanted(worker):
-                    self._spawn(worker)
+            looks: list[Callable[[float], None]] = [partial(self._look_after, worker) for worker in self._processes()]
+            for step in (self._rejoin, *looks):
+                try:
+                    step(now_s)
+                except Exception:
+                    # Nobody else looks after workers that hang: whatever breaks here, this goes on.
+                    log.exception("something broke while the vision workers were looked after")
+
+    def _look_after(self, worker: _Running, now_s: float) -> None:
+        """End a process that hangs, and start one that nobody else would start."""
+        patience_s = START_TIMEOUT_S if worker.heartbeat is None else HEARTBEAT_TIMEOUT_S
+        if worker.process is not None and now_s - worker.heard_s > patience_s:
+            log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
+            worker.heard_s = now_s
+            worker.process.kill()
+        elif worker.process is None and worker.restart is None and self._is_wanted(worker):
+            self._spawn(worker)
 
     def _is_wanted(self, worker: _Running) -> bool:
         return any(one.jobs for one in (self._workers if worker is self._detector else (worker,)))

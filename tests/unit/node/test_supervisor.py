@@ -33,7 +33,7 @@ class Watched:
 
     def __init__(self, folder, *, cameras_per_worker=2):
         self.folder = folder
-        self.messages, self.reports = [], []
+        self.messages, self.reports, self.is_broken = [], [], False
         self.supervisor = VisionSupervisor(
             WorkerConfig(key="", models=folder, logs=folder),
             cameras_per_worker=cameras_per_worker,
@@ -43,6 +43,8 @@ class Watched:
 
     def hear(self, report):
         self.reports.append(report)
+        if self.is_broken:
+            raise RuntimeError("whoever listens is broken")
 
     def job(self, camera_id, address="webcam:0"):
         source = SourceSpec(address=address)
@@ -94,5 +96,43 @@ def test_what_began_in_a_worker_that_crashes_while_it_leaves_is_said_to_be_forgo
 
         assert RulesReset(camera_id="b") in watched.messages
         assert RulesReset(camera_id="a") not in watched.messages
+
+    play(scenario, cameras_per_worker=1)
+
+
+def test_workers_are_looked_after_also_where_whoever_hears_of_them_breaks(play, caplog):
+    async def scenario(watched, supervisor):
+        supervisor.set_cameras((watched.job("a"),))
+        await watched.all_run()
+
+        def n_calm():
+            return sum(report.key == "1" and report.state == "running" for report in watched.reports)
+
+        watched.is_broken = True
+        for _ in range(2):
+            n_before = n_calm()
+            # Calm for long, and nobody to be read together with: that is told.
+            supervisor._workers[0].ends.apart_s = LONG_AGO_S
+            await watched.until(lambda before=n_before: n_calm() > before)
+        watched.is_broken = False
+
+    play(scenario)
+
+    assert caplog.text.count("something broke while the vision workers were looked after") == 2
+
+
+def test_a_calm_culprit_that_another_camera_joins_is_none_any_more(play):
+    async def scenario(watched, supervisor):
+        supervisor.set_cameras((watched.job("a"), watched.job("b")))
+        await watched.all_run()
+        supervisor._per_worker = 2
+        for worker in supervisor._workers:
+            worker.is_culprit, worker.ends.apart_s = True, LONG_AGO_S
+
+        await watched.until(lambda: len(watched.cameras_of_workers()) == 1)
+
+        assert set(watched.cameras_of_workers()[0]) == {"a", "b"}
+        assert not any(report.is_culprit for report in supervisor.reports())
+        assert not next(report for report in reversed(watched.reports) if report.camera_ids).is_culprit
 
     play(scenario, cameras_per_worker=1)
