@@ -68,6 +68,9 @@ CANNOT_START = (
 )
 
 
+_Sources = set[tuple[SourceSpec, SourceSpec | None]]
+
+
 @dataclass(eq=False)
 class _Running:
     """One worker process and what is known about it.
@@ -129,6 +132,7 @@ class VisionSupervisor:
         self._on_message = on_message
         self._on_worker = on_worker
         self._workers: list[_Running] = []
+        self._culprits: dict[str, tuple[_Sources, Ends]] = {}
         self._detector = _Running(key=DETECTOR)
         self._line: UseDetector | None = None
         self._called: frozenset[str] = frozenset()
@@ -173,18 +177,26 @@ class VisionSupervisor:
                 self._views[camera_id] = kept
         before = {worker.key: worker.jobs for worker in self._workers}
         for worker in self._workers:
+            if worker.is_culprit and not worker.jobs.keys() & wanted.keys():
+                # Whoever switches it off and on again has not mended it.
+                self._culprits |= {key: (_sources({key: job}), worker.ends) for key, job in worker.jobs.items()}
             worker.jobs = {key: wanted.pop(key) for key in worker.jobs if key in wanted}
         self._give(wanted)
         for worker in tuple(self._workers):
             if worker.ends.apart_s is not None and not worker.jobs:
                 self._take_leave(worker)
-            elif worker.is_culprit and _sources(worker.jobs) != _sources(before.get(worker.key, {})):
+            elif worker.is_culprit and _sources(worker.jobs) != _sources(before.get(worker.key, worker.jobs)):
                 self._forgive(worker)
         self._tell_cameras(before)
 
     def _give(self, wanted: Mapping[str, CameraJob]) -> None:
         """Put cameras where there is room; never to those that are suspect."""
         for camera_id, job in wanted.items():
+            sources, ends = self._culprits.pop(camera_id, (None, Ends()))
+            if sources == _sources({camera_id: job}):
+                self._workers.append(_Running(key=self._free_key(), jobs={camera_id: job}, is_culprit=True, ends=ends))
+                ends.apart_s = time.monotonic()
+                continue
             together = [one for one in self._workers if one.ends.apart_s is None and not one.is_leaving]
             free = [worker for worker in together if len(worker.jobs) < self._per_worker]
             if not free:
@@ -494,6 +506,7 @@ class VisionSupervisor:
         if worker.restart is not None:
             worker.restart.cancel()
             worker.restart = None
+        self._on_worker(_report(worker))
 
     def _rejoin(self, now_s: float) -> None:
         """Give the cameras of one worker that was set apart to another, where both are calm."""
@@ -589,7 +602,7 @@ def _end(process: BaseProcess | None, timeout_s: float) -> None:
         process.join(2.0)
 
 
-def _sources(jobs: Mapping[str, CameraJob]) -> set[tuple[SourceSpec, SourceSpec | None]]:
+def _sources(jobs: Mapping[str, CameraJob]) -> _Sources:
     return {(job.source, job.sub_source) for job in jobs.values()}
 
 

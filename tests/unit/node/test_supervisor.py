@@ -136,3 +136,29 @@ def test_a_calm_culprit_that_another_camera_joins_is_none_any_more(play):
         assert not next(report for report in reversed(watched.reports) if report.camera_ids).is_culprit
 
     play(scenario, cameras_per_worker=1)
+
+
+def test_a_culprit_that_is_switched_off_and_on_stays_apart_until_it_is_read_from_elsewhere(play):
+    async def scenario(watched, supervisor):
+        innocent, culprit = watched.job("a"), watched.job("c")
+        supervisor.set_cameras((culprit,))
+        await watched.all_run()
+        supervisor._workers[0].is_culprit, supervisor._workers[0].ends.apart_s = True, time.monotonic()
+
+        supervisor.set_cameras((innocent,))
+        await watched.until(lambda: watched.cameras_of_workers() == [("a",)])
+        supervisor.set_cameras((innocent, culprit))
+        found = {report.camera_ids: report.is_culprit for report in supervisor.reports()}
+
+        watched.reports.clear()
+        supervisor.set_cameras((innocent, watched.job("c", "webcam:1")))
+        said = {report.camera_ids: report.is_culprit for report in watched.reports}
+
+        supervisor.set_cameras((innocent,))
+        await watched.until(lambda: watched.cameras_of_workers() == [("a",)])
+        supervisor.set_cameras((innocent, watched.job("c", "webcam:1")))
+        assert found == {("a",): False, ("c",): True, (): False}
+        assert said == {("c",): False}
+        assert watched.cameras_of_workers() == [("a", "c")]
+
+    play(scenario, cameras_per_worker=4)
