@@ -59,7 +59,7 @@ START_TIMEOUT_S = 45.0
 HEALTHY_AFTER_S = 30.0
 MAX_APART = 8
 ROOM_MB = 500.0
-"""So many workers are set apart at most, and only while so much memory is free: each takes some of it."""
+"""So many workers are set apart at most, and only while so much memory is free beside theirs: each takes some of it."""
 
 DETECTOR = "detector"
 CANNOT_START = (
@@ -452,6 +452,7 @@ class VisionSupervisor:
     def _on_ended(self, worker: _Running, process: BaseProcess) -> None:
         if worker.process is not process or self._is_stopping:
             return
+        freed_mb = worker.heartbeat.memory_mb if worker.heartbeat is not None else 0.0
         worker.process = None
         worker.heartbeat = worker.engine = None
         if worker is self._detector:
@@ -465,7 +466,7 @@ class VisionSupervisor:
         worker.state = "restarting"
         worker.n_restarts += 1
         worker.ends.ended_s.append(time.monotonic())
-        parts = [worker] if worker is self._detector else self._set_apart(worker)
+        parts = [worker] if worker is self._detector else self._set_apart(worker, freed_mb=freed_mb)
         for part in parts:
             delay_s = self._respawn_later(part)
             log.warning(
@@ -478,8 +479,16 @@ class VisionSupervisor:
             )
             self._on_worker(_report(part))
 
-    def _set_apart(self, worker: _Running) -> list[_Running]:
-        """Halve the cameras of a worker that ended again: the half without the culprit runs on; returns its parts."""
+    def _set_apart(self, worker: _Running, *, freed_mb: float) -> list[_Running]:
+        """Halve the cameras of a worker that ended again: the half without the culprit runs on.
+
+        Args:
+            worker: It ended.
+            freed_mb: So much memory it had, and takes again.
+
+        Returns:
+            Its parts.
+        """
         now_s = time.monotonic()
         worker.ends.forget_old(now_s)
         if not worker.ends.is_suspect(now_s):
@@ -489,7 +498,7 @@ class VisionSupervisor:
             worker.ends.apart_s = now_s
             return [worker]
         n_apart = sum(one.ends.apart_s is not None for one in self._workers)
-        if n_apart >= MAX_APART or psutil.virtual_memory().available / 1e6 < ROOM_MB:
+        if n_apart >= MAX_APART or _free_mb() < ROOM_MB + freed_mb:
             log.error("vision worker %s is not halved: there is no room for another", worker.key)
             return [worker]
         worker.ends.apart_s = now_s
@@ -604,6 +613,15 @@ def _end(process: BaseProcess | None, timeout_s: float) -> None:
 
 def _sources(jobs: Mapping[str, CameraJob]) -> _Sources:
     return {(job.source, job.sub_source) for job in jobs.values()}
+
+
+def _free_mb() -> float:
+    """Return how much memory is free; nothing where nobody can tell."""
+    try:
+        return float(psutil.virtual_memory().available / 1e6)
+    except OSError as error:
+        log.warning("how much memory is free cannot be read: %s", error)
+        return 0.0
 
 
 def _name_of(worker: _Running) -> str:

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import time
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from core.media.model import SourceSpec
@@ -162,3 +164,37 @@ def test_a_culprit_that_is_switched_off_and_on_stays_apart_until_it_is_read_from
         assert watched.cameras_of_workers() == [("a", "c")]
 
     play(scenario, cameras_per_worker=4)
+
+
+def ended_again(watched):
+    """A worker of two cameras that ended twice within minutes."""
+    worker = supervisor_module._Running(key="1", jobs={key: watched.job(key) for key in "ab"})
+    worker.ends.ended_s = [time.monotonic()] * 2
+    watched.supervisor._workers.append(worker)
+    return worker
+
+
+@pytest.mark.parametrize(("freed_mb", "n_parts"), [(400.0, 2), (1200.0, 1)])
+def test_a_worker_is_halved_only_where_there_is_room_beside_what_it_takes_again(
+    tmp_path, monkeypatch, freed_mb, n_parts
+):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1.5e9))
+    watched = Watched(tmp_path)
+
+    assert len(watched.supervisor._set_apart(ended_again(watched), freed_mb=freed_mb)) == n_parts
+
+
+def test_a_worker_is_started_anew_undivided_where_no_descriptor_is_left_to_look_for_room(tmp_path):
+    watched = Watched(tmp_path)
+    worker = ended_again(watched)
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        parts = watched.supervisor._set_apart(worker, freed_mb=0.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert parts == [worker]
+    assert set(worker.jobs) == {"a", "b"}
