@@ -140,6 +140,8 @@ class _Worker:
             if reason := stuck_reason(beat.streams, ran_s=ran_s, n_before=self._config.n_stuck):
                 log.error("this worker ends: %s", reason)
                 self._send(WorkerStuck(reason=reason))
+                # Nothing that the node asks for meanwhile may open a camera here any more.
+                self._stopping.set()
                 break
             now = SystemClock().now()
             for slot in tuple(self._slots.values()):
@@ -182,9 +184,9 @@ class _Worker:
 
     def _listen(self) -> None:
         try:
-            while not self._stopping.is_set():
+            while True:
                 message = self._connection.recv()
-                if isinstance(message, StopWorker):
+                if isinstance(message, StopWorker) or self._stopping.is_set():
                     break
                 self._take(message)
         except (EOFError, OSError):

@@ -11,7 +11,7 @@ import pytest
 from core.media.model import SourceSpec, StreamState
 from core.media.ring import FrameRing
 from core.vision import worker as worker_module
-from core.vision.messages import CameraJob, WorkerConfig
+from core.vision.messages import CameraJob, SetCameras, WorkerConfig
 from tests.fixtures.clips import make_clip
 
 
@@ -70,3 +70,22 @@ def test_a_camera_for_which_no_thread_is_left_says_so_and_is_tried_again(monkeyp
 
     assert (said.state, said.reason) == (StreamState.UNUSABLE, "can't start new thread")
     assert n_threads == 0
+
+
+def test_what_the_node_asks_of_a_worker_that_ends_itself_opens_no_camera(monkeypatch, ends, tmp_path, job):
+    node, its_own = ends
+    monkeypatch.setattr(worker_module, "stuck_reason", lambda *_args, **_kwargs: "It hangs.")
+    worker = worker_module._Worker(its_own, WorkerConfig(key="1", models=tmp_path, logs=tmp_path))
+    close_all = worker._close_all
+
+    def close_while_asked():
+        node.send(SetCameras(cameras=(job,)))
+        close_all()
+        until(lambda: not its_own.poll())
+        until(lambda: "node" not in {thread.name for thread in threading.enumerate()})
+
+    monkeypatch.setattr(worker, "_close_all", close_while_asked)
+
+    worker.run()
+
+    assert worker._slots == {}
