@@ -1344,7 +1344,7 @@ class Node:
         if self.services is not None and time.monotonic() >= self._passwords_due_s:
             # Also where the list itself cannot be read just now.
             self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
-            self._reread_soon()
+            self._reread_again()
         self._ask_for_refused()
 
     def _ask_for_refused(self) -> None:
@@ -1356,11 +1356,11 @@ class Node:
         refused = {key for key in self._passwords if key in streams and streams[key].state is StreamState.UNAUTHORISED}
         if refused:
             self._logins_told |= refused
-            self._reread_soon()
+            self._reread_again()
 
-    def _reread_soon(self) -> None:
+    def _reread_again(self) -> None:
         if self._reread_cameras is not None:
-            self._reread_cameras.soon()
+            self._reread_cameras.again()
 
     def _end_where_superseded(self) -> None:
         if self.services is not None and self.services.store.superseded:
