@@ -878,6 +878,8 @@ class Node:
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,
             on_gaps=self._live.add_line_gaps,
+            # It was watched until its list was read, which may be long after it was removed.
+            on_gone=calls.take_camera_removed,
             time_zone=time_zone,
         )
         here = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)

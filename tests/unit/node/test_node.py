@@ -489,6 +489,29 @@ def test_the_silence_of_the_demonstration_model_in_place_of_another_ends_nothing
     assert run_with_model(folders, model, scenario) == [is_ended, True]
 
 
+def test_what_a_removed_camera_calls_for_before_the_list_is_read_is_over_once_it_is(folders):
+    async def scenario(node):
+        camera = await add_camera(node)
+        services = node.require_services()
+
+        async def is_active():
+            alarms = await services.incidents.open_alarms()
+            return any(one.source_id == camera.camera_id and one.is_active for one in alarms)
+
+        await node._reading_cameras.acquire()
+        await services.cameras.remove(SYSTEM, camera.camera_id, expect_version=camera.version)
+        node._on_worker_message(said_by_a_rule(camera.camera_id, ObservationKind.COLLISION))
+        async with asyncio.timeout(30.0):
+            while not await is_active():
+                await asyncio.sleep(0.02)
+        node._reading_cameras.release()
+        async with asyncio.timeout(15.0):
+            while await is_active():
+                await asyncio.sleep(0.02)
+
+    run_with_model(folders, "demo", scenario)
+
+
 def test_a_node_that_starts_anew_says_how_many_minutes_of_today_were_not_counted(folders):
     zone = "UTC" if datetime.now(UTC).hour >= 2 else "Etc/GMT-6"
     midnight = datetime.now(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
