@@ -233,8 +233,9 @@ class CameraSource:
             self._open(Role.MAIN)
             return
         self._choose()
-        self._chooser = threading.Thread(target=self._choose_forever, name=f"choose {self.camera_id}", daemon=True)
-        self._chooser.start()
+        chooser = threading.Thread(target=self._choose_forever, name=f"choose {self.camera_id}", daemon=True)
+        chooser.start()
+        self._chooser = chooser
 
     def stop(self, timeout_s: float = 2.0) -> bool:
         """Stop reading; returns whether every reader ended in time. One that hangs never calls back again."""

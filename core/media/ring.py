@@ -306,6 +306,8 @@ class FrameRing:
         self._pixels: NDArray[np.uint8] | None = np.frombuffer(mapping.bytes, np.uint8)
         self._label_index = {label: index for index, label in enumerate(mapping.labels())}
         self._reserved: dict[int, int] = {}
+        # Whatever a writer before us had set aside: it is given back where it is not needed.
+        self._held = {self._layout.frame_slot_at(n): self._layout.frame_slot_bytes for n in range(self._layout.n_slots)}
         self._frame_lock = threading.Lock()
         self._track_lock = threading.Lock()
         self._writer = mapping.words[_W_WRITER] + 1
@@ -411,7 +413,8 @@ class FrameRing:
             start = at + SLOT_HEADER_BYTES
             assert self._pixels is not None
             np.copyto(self._pixels[start : start + n_bytes].reshape(height, width, 4), bgra)
-            self._free(mapping, at, SLOT_HEADER_BYTES + n_bytes)
+            if self._held[at] - n_bytes > SLOT_HEADER_BYTES + _SPARE_BYTES:
+                self._give_back(mapping, at, SLOT_HEADER_BYTES + n_bytes)
             end_write(words, slot)
             words[_W_EPOCH] = epoch
             words[_W_FRAME] = sequence
@@ -419,14 +422,17 @@ class FrameRing:
 
     def forget_large(self) -> None:
         """Give back the memory of pictures of a size that nobody looks at any more; readers pass over them."""
-        for at, n_bytes in tuple(self._reserved.items()):
-            if at < self._layout.frames_at or n_bytes <= _USUAL_BYTES:
+        for at, n_bytes in tuple(self._held.items()):
+            if n_bytes <= _USUAL_BYTES:
                 continue
             with self._frame_lock:
                 mapping = self._writing_mapping()
+                if _is_usual(mapping, at):
+                    self._give_back(mapping, at, _USUAL_BYTES)
+                    continue
                 begin_write(mapping.words, at // 8)
                 mapping.words[at // 8 + _S_SEQUENCE] = 0
-                self._free(mapping, at, SLOT_HEADER_BYTES)
+                self._give_back(mapping, at, SLOT_HEADER_BYTES)
                 end_write(mapping.words, at // 8)
 
     def write_tracks(self, pts_s: float, tracks: Sequence[TrackMark], *, epoch: int) -> int:
@@ -491,12 +497,14 @@ class FrameRing:
             way_out="show fewer and smaller tiles",
         )
         self._reserved[at] = n_bytes
+        if at in self._held:
+            self._held[at] = max(n_bytes, self._held[at])
 
-    def _free(self, mapping: _Mapping, at: int, n_bytes: int) -> None:
-        """Give back what a slot has beyond so much, where that is worth a call; inside of a write only."""
-        if self._reserved.get(at, 0) - n_bytes > _SPARE_BYTES:
-            mapping.free(at + n_bytes, at + self._reserved[at])
-            self._reserved[at] = n_bytes
+    def _give_back(self, mapping: _Mapping, at: int, n_bytes: int) -> None:
+        """Give back the memory that a frame slot holds beyond so much; nobody may read there."""
+        mapping.free(at + n_bytes, at + self._held[at])
+        self._held[at] = n_bytes
+        self._reserved[at] = min(n_bytes, self._reserved.get(at, 0))
 
     def _index_of(self, mapping: _Mapping, label: str) -> int:
         index = self._label_index.get(label)
@@ -697,6 +705,13 @@ class RingReader:
     ) -> TrackMark:
         label = self._label(index)
         return TrackMark(track_id=track_id, label=label, score=score, bbox_xyxy=(x1, y1, x2, y2), velocity_xy=(vx, vy))
+
+
+def _is_usual(mapping: _Mapping, at: int) -> bool:
+    """Whether a frame slot holds a whole picture of a usual size, or none yet."""
+    words, slot = mapping.words, at // 8
+    n_bytes = words[slot + _S_WIDTH] * words[slot + _S_HEIGHT] * 4
+    return words[slot + _S_LOCK] % 2 == 0 and SLOT_HEADER_BYTES + n_bytes <= _USUAL_BYTES
 
 
 def _put_file(path: Path, header: bytes, file_bytes: int) -> None:

@@ -865,7 +865,8 @@ class _Jumps:
 
 
 def _join(thread: threading.Thread | None, deadline_s: float) -> None:
-    if thread is not None and thread is not threading.current_thread():
+    # Without an ident it could not be started.
+    if thread is not None and thread.ident is not None and thread is not threading.current_thread():
         thread.join(max(0.0, deadline_s - time.monotonic()))
 
 

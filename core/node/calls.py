@@ -621,7 +621,7 @@ class Calls:
             self.return_condition(conditions.detection_off("").condition_key)
 
     def _why_unstable(self, report: WorkerReport) -> str:
-        camera = self._find_camera(report.camera_ids[0]) if report.is_culprit else None
+        camera = self._find_camera(report.camera_ids[0]) if report.is_culprit and report.camera_ids else None
         return report.reason if camera is None else f"{camera.name}: {ENDS_ITS_READER} {ENDS_ITS_READER_HINT}"
 
     def take_engine_failed(self, message: EngineFailed) -> None:

@@ -119,6 +119,7 @@ from core.traffic.service import FlowMeasured, StationCongestion
 from core.vision.classes import other_size
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress, ExportStop
+from core.vision.flow import FlowMinute
 from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
 from core.vision.model import CameraWatched, LineCrossed, Scene
 from core.vision.models import DEMO_NAMES, find_model
@@ -177,6 +178,9 @@ DRY_RUN_FPS = 8.0
 
 MODEL_AGAIN_S = 30.0
 """How often a model that cannot be read is tried again."""
+
+SWITCHED_WITHIN = timedelta(seconds=5)
+"""After the site's own model is there, workers may go by what the stand-in saw for so long."""
 
 DEMO_USER = "demo"
 DEFAULT_MODEL = "yolo11n"
@@ -322,6 +326,7 @@ class Node:
         self._model_note = ""
         self._own_model_note = ""
         self._is_stand_in = False
+        self._stand_in_until: datetime | None = None
         """The demonstration model runs where another one is wanted."""
 
         self._notice_since: dict[str, datetime] = {}
@@ -873,6 +878,8 @@ class Node:
             on_blind=self._take_blind,
             on_sighted=self._take_sighted,
             on_gaps=self._live.add_line_gaps,
+            # It was watched until its list was read, which may be long after it was removed.
+            on_gone=calls.take_camera_removed,
             time_zone=time_zone,
         )
         here = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -919,7 +926,8 @@ class Node:
         self._own_model_note = model.note
         self._use_model("" if model.is_demonstration else model.address)
         assert self._supervisor is not None
-        if not self._is_stand_in or not self._supervisor.has_detector:
+        # Where the demonstration model itself is wanted, it runs already, and no engine opens that could say so.
+        if not self._is_stand_in or not self._supervisor.has_detector or model.is_demonstration:
             self._use_own_model(calls)
         return True
 
@@ -1252,8 +1260,8 @@ class Node:
             self._sight.take(message)
         if isinstance(message, Measured) and self.services is not None:
             minutes = message.minutes
-            if self._is_stand_in:
-                minutes = tuple(replace(minute, observed_s=0.0) for minute in minutes)
+            if self._is_stand_in or self._stand_in_until is not None:
+                minutes = tuple(self._as_observed(minute) for minute in minutes)
             self.services.traffic.take_minutes(minutes)
             if self._sight is not None:
                 self._sight.take_minutes(minutes)
@@ -1265,6 +1273,12 @@ class Node:
             self._clips_of_alarms.take_clip(message)
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
+
+    def _as_observed(self, minute: FlowMinute) -> FlowMinute:
+        """Return the minute; one that the stand-in saw some of was not observed."""
+        until = self._stand_in_until
+        is_own = not self._is_stand_in and (until is None or minute.minute > until)
+        return minute if is_own else replace(minute, observed_s=0.0)
 
     def _ask_for_clip(self, camera_id: str, clip_id: str, at: datetime) -> None:
         if self._supervisor is not None:
@@ -1278,14 +1292,16 @@ class Node:
     def _on_worker(self, report: WorkerReport) -> None:
         if report.state == "restarting" and self._sight is not None:
             if report.is_culprit:
-                self._sight.mark_culprit(*report.camera_ids)
+                for camera_id in report.camera_ids:
+                    self._sight.mark_culprit(camera_id)
             else:
                 self._sight.mark_restarting(report.camera_ids)
         if self._calls is None:
             return
         self._calls.take_worker(report)
-        # Only now: what the stand-in saw last was said before.
+        # Only now: what the stand-in saw last was said before, apart from its last minutes.
         if self._is_stand_in and report.engine is not None and not report.engine.is_demonstration:
+            self._stand_in_until = self._clock.now() + SWITCHED_WITHIN
             self._use_own_model(self._calls)
 
     # -- once a second --------------------------------------------------------------------------------------------
@@ -1330,7 +1346,7 @@ class Node:
         if self.services is not None and time.monotonic() >= self._passwords_due_s:
             # Also where the list itself cannot be read just now.
             self._passwords_due_s = time.monotonic() + PASSWORDS_AGAIN_S
-            self._reread_soon()
+            self._reread_again()
         self._ask_for_refused()
 
     def _ask_for_refused(self) -> None:
@@ -1342,11 +1358,11 @@ class Node:
         refused = {key for key in self._passwords if key in streams and streams[key].state is StreamState.UNAUTHORISED}
         if refused:
             self._logins_told |= refused
-            self._reread_soon()
+            self._reread_again()
 
-    def _reread_soon(self) -> None:
+    def _reread_again(self) -> None:
         if self._reread_cameras is not None:
-            self._reread_cameras.soon()
+            self._reread_cameras.again()
 
     def _end_where_superseded(self) -> None:
         if self.services is not None and self.services.store.superseded:

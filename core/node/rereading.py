@@ -35,24 +35,31 @@ class Rereading:
         self._standing = standing
         self._spawn = spawn
         self._clock = clock
-        self._is_dirty = False
+        self._is_dirty = self._has_change = False
         self._task: asyncio.Task[Any] | None = None
         self.failing_since: datetime | None = None
-        """When the first of the readings was tried that have failed since the last good one; None where all is well."""
+        """When the first reading of a change was tried that could not be read since; None where none waits."""
 
     def soon(self) -> None:
         """Something changed: read it, once more where a reading is going on."""
+        self._has_change = True
+        self.again()
+
+    def again(self) -> None:
+        """Read it though nobody changed it: what goes with it may be there now."""
         self._is_dirty = True
         if self._task is None or self._task.done():
             self._task = self._spawn(self._work())
 
     async def _work(self) -> None:
         while self._is_dirty:
-            self._is_dirty = False
+            is_change, self._is_dirty, self._has_change = self._has_change, False, False
             began_at = self._clock.now()
             if await self._standing.tick(self._part, self._read):
                 self.failing_since = None
                 continue
-            self.failing_since = self.failing_since or began_at
+            if is_change:
+                self.failing_since = self.failing_since or began_at
+                self._has_change = True
             self._is_dirty = True
             await asyncio.sleep(AGAIN_S)

@@ -112,6 +112,7 @@ class Sight:
         on_blind: Callable[[str], None] = lambda _camera_id: None,
         on_sighted: Callable[[str], None] = lambda _camera_id: None,
         on_gaps: Callable[[str, dict[str, int]], None] = lambda _camera_id, _gaps: None,
+        on_gone: Callable[[str], None] = lambda _camera_id: None,
         time_zone: tzinfo = UTC,
     ) -> None:
         """Put ring files into the folder `rings`; days begin at midnight of `time_zone`.
@@ -123,6 +124,7 @@ class Sight:
         `on_blind` hears of a camera whose pictures do not show what its scene was drawn for, `on_sighted` that they do
         again.
         `on_gaps` hears how many minutes since midnight are missing in a camera's totals, by line.
+        `on_gone` hears of a camera that is read no more because there is none: nothing more is heard of it.
         """
         self._supervisor = supervisor
         self._rings = rings
@@ -141,6 +143,7 @@ class Sight:
         self._on_blind = on_blind
         self._on_sighted = on_sighted
         self._on_gaps = on_gaps
+        self._on_gone = on_gone
         self._blind: set[str] = set()
         self._cameras: dict[str, Camera] = {}
         self._are_cameras_known = False
@@ -211,7 +214,8 @@ class Sight:
     def set_cameras(self, cameras: tuple[Camera, ...]) -> None:
         """Read exactly these cameras, with these settings."""
         self._rings.mkdir(parents=True, exist_ok=True)
-        for camera_id in set(self._cameras) - {camera.camera_id for camera in cameras}:
+        gone = set(self._cameras) - {camera.camera_id for camera in cameras}
+        for camera_id in gone:
             self._forget(camera_id)
         cameras_before, self._cameras = self._cameras, {camera.camera_id: camera for camera in cameras}
         if self._are_cameras_known:
@@ -254,6 +258,8 @@ class Sight:
             )
         jobs_before, self._jobs = self._jobs, {job.camera_id: job for job in jobs}
         self._supervisor.set_cameras(tuple(jobs))
+        for camera_id in gone:
+            self._on_gone(camera_id)
         for camera in cameras:
             before = cameras_before.get(camera.camera_id)
             if before is not None and before.is_enabled:

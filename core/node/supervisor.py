@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
@@ -31,6 +32,7 @@ from core.vision.messages import (
     ForgetView,
     Heartbeat,
     KeepClip,
+    RulesReset,
     SetAttention,
     SetAway,
     SetBayCameras,
@@ -57,13 +59,16 @@ START_TIMEOUT_S = 45.0
 HEALTHY_AFTER_S = 30.0
 MAX_APART = 8
 ROOM_MB = 500.0
-"""So many workers are set apart at most, and only while so much memory is free: each takes some of it."""
+"""So many workers are set apart at most, and only while so much memory is free beside theirs: each takes some of it."""
 
 DETECTOR = "detector"
 CANNOT_START = (
     "The {what} cannot be started ({why}). It is tried again every few seconds; give this machine memory, "
     "or end other programs on it."
 )
+
+
+_Sources = set[tuple[SourceSpec, SourceSpec | None]]
 
 
 @dataclass(eq=False)
@@ -127,6 +132,7 @@ class VisionSupervisor:
         self._on_message = on_message
         self._on_worker = on_worker
         self._workers: list[_Running] = []
+        self._culprits: dict[str, tuple[_Sources, Ends]] = {}
         self._detector = _Running(key=DETECTOR)
         self._line: UseDetector | None = None
         self._called: frozenset[str] = frozenset()
@@ -171,18 +177,26 @@ class VisionSupervisor:
                 self._views[camera_id] = kept
         before = {worker.key: worker.jobs for worker in self._workers}
         for worker in self._workers:
+            if worker.is_culprit and not worker.jobs.keys() & wanted.keys():
+                # Whoever switches it off and on again has not mended it.
+                self._culprits |= {key: (_sources({key: job}), worker.ends) for key, job in worker.jobs.items()}
             worker.jobs = {key: wanted.pop(key) for key in worker.jobs if key in wanted}
         self._give(wanted)
         for worker in tuple(self._workers):
             if worker.ends.apart_s is not None and not worker.jobs:
                 self._take_leave(worker)
-            elif worker.is_culprit and _sources(worker.jobs) != _sources(before.get(worker.key, {})):
+            elif worker.is_culprit and _sources(worker.jobs) != _sources(before.get(worker.key, worker.jobs)):
                 self._forgive(worker)
         self._tell_cameras(before)
 
     def _give(self, wanted: Mapping[str, CameraJob]) -> None:
         """Put cameras where there is room; never to those that are suspect."""
         for camera_id, job in wanted.items():
+            sources, ends = self._culprits.pop(camera_id, (None, Ends()))
+            if sources == _sources({camera_id: job}):
+                self._workers.append(_Running(key=self._free_key(), jobs={camera_id: job}, is_culprit=True, ends=ends))
+                ends.apart_s = time.monotonic()
+                continue
             together = [one for one in self._workers if one.ends.apart_s is None and not one.is_leaving]
             free = [worker for worker in together if len(worker.jobs) < self._per_worker]
             if not free:
@@ -438,6 +452,7 @@ class VisionSupervisor:
     def _on_ended(self, worker: _Running, process: BaseProcess) -> None:
         if worker.process is not process or self._is_stopping:
             return
+        freed_mb = worker.heartbeat.memory_mb if worker.heartbeat is not None else 0.0
         worker.process = None
         worker.heartbeat = worker.engine = None
         if worker is self._detector:
@@ -451,7 +466,7 @@ class VisionSupervisor:
         worker.state = "restarting"
         worker.n_restarts += 1
         worker.ends.ended_s.append(time.monotonic())
-        parts = [worker] if worker is self._detector else self._set_apart(worker)
+        parts = [worker] if worker is self._detector else self._set_apart(worker, freed_mb=freed_mb)
         for part in parts:
             delay_s = self._respawn_later(part)
             log.warning(
@@ -464,8 +479,16 @@ class VisionSupervisor:
             )
             self._on_worker(_report(part))
 
-    def _set_apart(self, worker: _Running) -> list[_Running]:
-        """Halve the cameras of a worker that ended again: the half without the culprit runs on; returns its parts."""
+    def _set_apart(self, worker: _Running, *, freed_mb: float) -> list[_Running]:
+        """Halve the cameras of a worker that ended again: the half without the culprit runs on.
+
+        Args:
+            worker: It ended.
+            freed_mb: So much memory it had, and takes again.
+
+        Returns:
+            Its parts.
+        """
         now_s = time.monotonic()
         worker.ends.forget_old(now_s)
         if not worker.ends.is_suspect(now_s):
@@ -475,7 +498,7 @@ class VisionSupervisor:
             worker.ends.apart_s = now_s
             return [worker]
         n_apart = sum(one.ends.apart_s is not None for one in self._workers)
-        if n_apart >= MAX_APART or psutil.virtual_memory().available / 1e6 < ROOM_MB:
+        if n_apart >= MAX_APART or _free_mb() < ROOM_MB + freed_mb:
             log.error("vision worker %s is not halved: there is no room for another", worker.key)
             return [worker]
         worker.ends.apart_s = now_s
@@ -492,6 +515,7 @@ class VisionSupervisor:
         if worker.restart is not None:
             worker.restart.cancel()
             worker.restart = None
+        self._on_worker(_report(worker))
 
     def _rejoin(self, now_s: float) -> None:
         """Give the cameras of one worker that was set apart to another, where both are calm."""
@@ -531,10 +555,17 @@ class VisionSupervisor:
         worker.state, worker.is_culprit, worker.ends = "stopped", False, Ends()
         worker.outbox.put(None)
         self._on_worker(_report(worker))
+        for camera_id in jobs:
+            # One that crashed while it left could not say so, and no end would ever come of what its rules began.
+            self._on_message(RulesReset(camera_id=camera_id))
         if not jobs:
             return
         if worker.host in self._workers:
             worker.host.jobs |= jobs
+            if worker.host.is_culprit:
+                # It was calm for long, and of several cameras none can be named.
+                worker.host.is_culprit = False
+                self._on_worker(_report(worker.host))
         else:
             self._give(jobs)
         self._tell_cameras(before)
@@ -543,15 +574,23 @@ class VisionSupervisor:
         while True:
             await asyncio.sleep(1.0)
             now_s = time.monotonic()
-            self._rejoin(now_s)
-            for worker in self._processes():
-                patience_s = START_TIMEOUT_S if worker.heartbeat is None else HEARTBEAT_TIMEOUT_S
-                if worker.process is not None and now_s - worker.heard_s > patience_s:
-                    log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
-                    worker.heard_s = now_s
-                    worker.process.kill()
-                elif worker.process is None and worker.restart is None and self._is_wanted(worker):
-                    self._spawn(worker)
+            looks: list[Callable[[float], None]] = [partial(self._look_after, worker) for worker in self._processes()]
+            for step in (self._rejoin, *looks):
+                try:
+                    step(now_s)
+                except Exception:
+                    # Nobody else looks after workers that hang: whatever breaks here, this goes on.
+                    log.exception("something broke while the vision workers were looked after")
+
+    def _look_after(self, worker: _Running, now_s: float) -> None:
+        """End a process that hangs, and start one that nobody else would start."""
+        patience_s = START_TIMEOUT_S if worker.heartbeat is None else HEARTBEAT_TIMEOUT_S
+        if worker.process is not None and now_s - worker.heard_s > patience_s:
+            log.error("vision worker %s is silent for %.0f s and is ended", worker.key, now_s - worker.heard_s)
+            worker.heard_s = now_s
+            worker.process.kill()
+        elif worker.process is None and worker.restart is None and self._is_wanted(worker):
+            self._spawn(worker)
 
     def _is_wanted(self, worker: _Running) -> bool:
         return any(one.jobs for one in (self._workers if worker is self._detector else (worker,)))
@@ -572,8 +611,17 @@ def _end(process: BaseProcess | None, timeout_s: float) -> None:
         process.join(2.0)
 
 
-def _sources(jobs: Mapping[str, CameraJob]) -> set[tuple[SourceSpec, SourceSpec | None]]:
+def _sources(jobs: Mapping[str, CameraJob]) -> _Sources:
     return {(job.source, job.sub_source) for job in jobs.values()}
+
+
+def _free_mb() -> float:
+    """Return how much memory is free; nothing where nobody can tell."""
+    try:
+        return float(psutil.virtual_memory().available / 1e6)
+    except OSError as error:
+        log.warning("how much memory is free cannot be read: %s", error)
+        return 0.0
 
 
 def _name_of(worker: _Running) -> str:

@@ -98,17 +98,15 @@ def find_model(
         UnavailableError: The file is missing or cannot be read just now, or what is made of it cannot be written.
     """
     text = str(name_or_path).strip()
-    if text in DEMO_NAMES:
-        return _demo_model()
     refuse_login(text)
     if "://" in text:
         name = text.rstrip("/").rsplit("/", 1)[-1]
         return ModelFile(name=name, path=Path(name), labels=(), input_wh=REMOTE_WH, sha256="", url=text)
     try:
-        return _find_file(text, folder, allow_download, on_progress, stop)
+        return _demo_model() if text in DEMO_NAMES else _find_file(text, folder, allow_download, on_progress, stop)
     except OSError as error:
         raise UnavailableError(
-            f"The model {text} cannot be made ready: {_reason_of(error)}.",
+            f"The model {text or 'demo'} cannot be made ready: {_reason_of(error)}.",
             hint="Let the program's user read it, and write into the folder of the models; is their disk there?",
         ) from error
 

@@ -140,6 +140,8 @@ class _Worker:
             if reason := stuck_reason(beat.streams, ran_s=ran_s, n_before=self._config.n_stuck):
                 log.error("this worker ends: %s", reason)
                 self._send(WorkerStuck(reason=reason))
+                # Nothing that the node asks for meanwhile may open a camera here any more.
+                self._stopping.set()
                 break
             now = SystemClock().now()
             for slot in tuple(self._slots.values()):
@@ -182,9 +184,9 @@ class _Worker:
 
     def _listen(self) -> None:
         try:
-            while not self._stopping.is_set():
+            while True:
                 message = self._connection.recv()
-                if isinstance(message, StopWorker):
+                if isinstance(message, StopWorker) or self._stopping.is_set():
                     break
                 self._take(message)
         except (EOFError, OSError):
@@ -308,24 +310,38 @@ class _Worker:
         if closed is not None and (closed.job is None or not closed.job.shows_as(job)):
             self._break_off(camera_id, look_back)
             look_back = None
+        slot: CameraSlot | None = None
         try:
             slot = CameraSlot(
                 job, asks=self._detector, send=self._send, look_back=look_back, view=self._views.get(camera_id)
             )
-        except (OSError, ConsoleError) as error:
-            log.error("camera %s cannot be shown: %s", camera_id, error)
-            self._break_off(camera_id, look_back)
-            self._note_failure(camera_id, str(error))
+            slot.show_at(self._sizes.get(camera_id))
+            self._share_bays(slot)
+            self._share_away(slot)
+            with self._slots_lock:
+                self._slots[camera_id] = slot
+                if self._engine is not None:
+                    slot.use_detector(self._engine)
+            slot.start()
+        except Exception as error:
+            # Whatever it is, no thread or no memory: nobody but us would ever try this camera again.
+            log.error("camera %s cannot be shown: %s", camera_id, error, exc_info=not _is_foreseen(error))
+            self._give_up(camera_id, slot, look_back)
+            self._note_failure(camera_id, str(error) or type(error).__name__)
             return
         self._failed.pop(camera_id, None)
-        slot.show_at(self._sizes.get(camera_id))
-        self._share_bays(slot)
-        self._share_away(slot)
+
+    def _give_up(self, camera_id: str, slot: CameraSlot | None, look_back: LookBack | None) -> None:
+        """Take back what was begun of a camera that could not be opened."""
         with self._slots_lock:
-            self._slots[camera_id] = slot
-            if self._engine is not None:
-                slot.use_detector(self._engine)
-        slot.start()
+            self._slots.pop(camera_id, None)
+        try:
+            if slot is not None:
+                slot.close()
+        except Exception:
+            log.exception("camera %s was not closed well", camera_id)
+        # Empty where the slot that had them sent them.
+        self._break_off(camera_id, look_back)
 
     def _break_off(self, camera_id: str, look_back: LookBack | None) -> None:
         """Send the clips that nobody goes on with, as far as they are."""
@@ -376,6 +392,10 @@ class _Worker:
         slot = self._slots.get(looked.camera_id)
         if slot is not None:
             slot.take(looked)
+
+
+def _is_foreseen(error: Exception) -> bool:
+    return isinstance(error, OSError | ConsoleError)
 
 
 def run_worker(connection: Connection, config: WorkerConfig) -> None:

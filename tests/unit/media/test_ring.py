@@ -152,6 +152,38 @@ def test_large_pictures_that_nobody_looks_at_any_more_are_forgotten_and_usual_on
     ring.close()
 
 
+@needs_holes
+def test_memory_that_the_writer_before_held_for_large_pictures_is_given_back_with_the_first_small_ones(shm_path):
+    first = FrameRing.create(shm_path, camera_id="c")
+    for value in (1, 2, 3):
+        write(first, picture(3840, 2160, value))
+    first.close()
+
+    with contextlib.closing(FrameRing.attach(shm_path)) as second:
+        for value in (4, 5, 6):
+            write(second, picture(480, 270, value))
+
+    assert memory_of(shm_path) < 3 * 480 * 270 * 4 + 100_000
+
+
+@needs_holes
+def test_large_pictures_of_the_writer_before_are_forgotten_and_usual_ones_are_kept(shm_path):
+    first = FrameRing.create(shm_path, camera_id="c")
+    for value in (1, 2, 3):
+        write(first, picture(3840, 2160, value))
+    write(first, picture(1920, 1080, 4))
+    first.close()
+
+    with contextlib.closing(FrameRing.attach(shm_path)) as second:
+        second.forget_large()
+
+        with contextlib.closing(RingReader.open(shm_path)) as reader:
+            assert reader.newest_frame(0).data == picture(1920, 1080, 4).tobytes()
+            assert memory_of(shm_path) < 1920 * 1080 * 4 + 100_000
+            write(second, picture(3840, 2160, 5))
+            assert reader.newest_frame(0).data == picture(3840, 2160, 5).tobytes()
+
+
 def test_something_that_is_no_bgra_picture_is_refused(ring):
     with pytest.raises(BadInputError, match="not BGRA"):
         write(ring, np.zeros((4, 4, 3), np.uint8))

@@ -129,6 +129,8 @@ class JumpingSource:
     is_live = is_timed = True
     width, height, fps, codec, decoder = 64, 48, 5.0, "made", "software"
     n_bytes = n_broken = 0
+    behind_s = 0.0
+    backlog = None
 
     def __init__(self, *jumps):
         self.jumps = jumps

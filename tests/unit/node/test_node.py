@@ -14,6 +14,7 @@ import psutil
 import pytest
 from sqlalchemy import update
 
+import resources
 from core.access.model import SYSTEM
 from core.cameras.model import Camera
 from core.gateway.http.pictures import EdgePictures
@@ -29,13 +30,23 @@ from core.media.hardware import HardwareDecode
 from core.media.model import SourceSpec, StreamReport, StreamState
 from core.node import verbs
 from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
+from core.node.model import WorkerReport
 from core.node.node import Node
 from core.store.tables import SceneVersionRow
 from core.traffic.service import FlowMeasured
 from core.vision.export import can_export
 from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
-from core.vision.model import CountLine, LineCrossed, Mask, Observation, ObservationKind, Phase, Scene
+from core.vision.model import (
+    CountLine,
+    EngineInfo,
+    LineCrossed,
+    Mask,
+    Observation,
+    ObservationKind,
+    Phase,
+    Scene,
+)
 from tests.fixtures.room import SUSI
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -328,6 +339,37 @@ def test_the_demonstration_model_that_somebody_wants_calls_nobody_and_takes_that
     assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
 
 
+def test_what_the_stand_in_saw_in_the_minute_in_which_the_sites_own_model_came_counts_as_not_observed(folders):
+    own = EngineInfo(
+        engine="openvino",
+        device="CPU",
+        precision="FP32",
+        model_name="roads",
+        model_sha256="",
+        is_demonstration=False,
+        input_wh=(640, 384),
+        labels=("car",),
+        reason="",
+    )
+
+    async def scenario(node):
+        told = []
+        node._bus.subscribe(FlowMeasured, lambda event: told.extend(event.minutes))
+        await alarms_of(node, 1)
+
+        node._on_worker(WorkerReport(key="detector", state="running", pid=None, n_restarts=0, engine=own))
+
+        at = datetime.now(UTC).replace(second=0, microsecond=0)
+        for minutes_later in (0, 2):
+            begins = at + timedelta(minutes=minutes_later)
+            minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=begins, direction="in", n_vehicles=3)
+            node._on_worker_message(Measured(minutes=(minute,)))
+        await node.require_services().traffic.store_minutes()
+        return [one.observed_s for one in told], node.health().stand_in_reason
+
+    assert run_with_model(folders, "yolo11n", scenario) == ([0.0, 60.0], "")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("has_camera", [False, True])
@@ -387,6 +429,29 @@ def said_by_a_rule(camera_id, kind):
             direction="in",
         )
     )
+
+
+@pytest.mark.timeout(180)
+def test_the_demonstration_model_that_is_wanted_counts_as_soon_as_it_can_be_read(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.node.node.MODEL_AGAIN_S", 0.2)
+    path = resources.path
+    monkeypatch.setattr(
+        resources, "path", lambda name: tmp_path / "away.onnx" if name == "models/demo.onnx" else path(name)
+    )
+
+    async def scenario(node):
+        await alarms_of(node, 1)
+        camera = Camera(camera_id="", name="North", address="synthetic:a", detect_fps=5.0)
+        await node.require_services().cameras.add(SYSTEM, camera)
+        async with asyncio.timeout(60.0):
+            while not any(report.engine is not None for report in node.health().workers):
+                await asyncio.sleep(0.02)
+
+        monkeypatch.setattr(resources, "path", path)
+        await alarms_of(node, 0)
+        return node.health().stand_in_reason, await minute_and_who_heard(node)
+
+    assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
 
 
 async def add_camera(node, **changes):
@@ -461,6 +526,29 @@ def test_the_silence_of_the_demonstration_model_in_place_of_another_ends_nothing
         return [hearing(replace(crash, kind=kind)) is not None for kind in ("collision", "camera_frozen")]
 
     assert run_with_model(folders, model, scenario) == [is_ended, True]
+
+
+def test_what_a_removed_camera_calls_for_before_the_list_is_read_is_over_once_it_is(folders):
+    async def scenario(node):
+        camera = await add_camera(node)
+        services = node.require_services()
+
+        async def is_active():
+            alarms = await services.incidents.open_alarms()
+            return any(one.source_id == camera.camera_id and one.is_active for one in alarms)
+
+        await node._reading_cameras.acquire()
+        await services.cameras.remove(SYSTEM, camera.camera_id, expect_version=camera.version)
+        node._on_worker_message(said_by_a_rule(camera.camera_id, ObservationKind.COLLISION))
+        async with asyncio.timeout(30.0):
+            while not await is_active():
+                await asyncio.sleep(0.02)
+        node._reading_cameras.release()
+        async with asyncio.timeout(15.0):
+            while await is_active():
+                await asyncio.sleep(0.02)
+
+    run_with_model(folders, "demo", scenario)
 
 
 def test_a_node_that_starts_anew_says_how_many_minutes_of_today_were_not_counted(folders):

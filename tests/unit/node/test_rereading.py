@@ -7,10 +7,14 @@ import pytest
 from core.access.model import SYSTEM
 from core.cameras.many import CameraAt, CameraEdit
 from core.cameras.model import Camera, CameraChanged
+from core.kernel.clock import SystemClock
+from core.kernel.errors import UnavailableError
 from core.kernel.paths import Folders
 from core.kernel.settings import Settings, StoreSettings, VisionSettings
 from core.node import rereading
 from core.node.node import Node
+from core.node.rereading import Rereading
+from core.node.standing_work import StandingWork
 from core.vision.model import Mask, Scene
 from tests.fixtures.postgres import postgres_server, postgres_url  # noqa: F401
 
@@ -136,3 +140,26 @@ def test_a_mask_holds_though_the_database_went_away_once_it_was_saved(
         assert "cameras" not in names_of_notices(node)
 
     run_in(node, scenario)
+
+
+def test_only_a_change_that_cannot_be_read_is_said_not_to_be_in_force(monkeypatch):
+    monkeypatch.setattr(rereading, "AGAIN_S", 0.0)
+    n_readings = 0
+
+    async def cannot_be_read():
+        nonlocal n_readings
+        n_readings += 1
+        raise UnavailableError("The database is away.")
+
+    async def scenario():
+        standing = StandingWork(SystemClock(), lambda *_said: None, lambda _part: None)
+        list_ = Rereading("The list", cannot_be_read, standing=standing, spawn=asyncio.create_task, clock=SystemClock())
+        list_.again()
+        await until(lambda: n_readings > 2)
+        without_a_change = list_.failing_since
+        list_.soon()
+        await until(lambda: list_.failing_since is not None)
+        list_._task.cancel()
+        return without_a_change
+
+    assert asyncio.run(scenario()) is None
