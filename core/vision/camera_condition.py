@@ -113,6 +113,9 @@ class BlindedRule:
     SOFT_BELOW = 0.35
     """Of the usual strength of the picture's strongest edges."""
 
+    SAME_SIZE = 0.05
+    """Of the longer side, by how much pictures of one size may differ."""
+
     _LEARN_S, _RESIGN_S = 120.0, 1800.0
 
     def __init__(self, scene: Scene) -> None:
@@ -121,7 +124,7 @@ class BlindedRule:
         self._held = Held(ObservationKind.CAMERA_BLINDED, hold_s, end_s=2.0)
         self._cadence = Cadence(0.5)
         self._usual: float | None = None
-        self._shape: tuple[int, ...] = ()
+        self._size_px = 0
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
@@ -131,9 +134,7 @@ class BlindedRule:
     def _look(self, moment: Moment, note: Notebook) -> None:
         if moment.picture is None or moment.grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
             return
-        if moment.picture.shape[:2] != self._shape:
-            # Another network takes its pictures in another size, and the same edges are softer in a larger one.
-            self._shape, self._usual = moment.picture.shape[:2], None
+        self._note_size(max(moment.picture.shape[:2]))
         sharpness = _sharpness(moment.picture)
         cause, confidence = self._judge(moment.grey, sharpness)
         if self._usual is None:
@@ -152,6 +153,19 @@ class BlindedRule:
     def is_unsure(self) -> bool:
         """Whether the newest picture shows nothing."""
         return self._held.has_begun or self._held.is_wrong
+
+    def _note_size(self, size_px: int) -> None:
+        """Another network takes its pictures in another size, and the same edges are softer in a larger one.
+
+        The two streams of a camera differ by a few lines: that is no other size.
+        """
+        known_px = self._size_px
+        if known_px and abs(size_px - known_px) <= self.SAME_SIZE * known_px:
+            return
+        self._size_px = size_px
+        if self._usual is not None:
+            # What is wrong now must not be learned as usual.
+            self._usual = min(2.0, known_px / size_px) * self._usual if self.is_unsure else None
 
     def _judge(self, grey: Grey, sharpness: float) -> tuple[str, float]:
         low, high = percentiles(grey, (5.0, 99.0))

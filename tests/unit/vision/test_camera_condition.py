@@ -100,6 +100,28 @@ def test_a_camera_that_sees_nothing_says_why_and_ends_when_it_sees_again(fault, 
     assert 34 < observations[0].pts_s < 37
 
 
+@pytest.mark.parametrize(
+    ("later_wh", "n_changes"),
+    [((320, 182), 1), ((320, 176), 9), ((640, 360), 1), ((160, 90), 1)],
+    ids=["the other stream", "there and back", "a larger network", "a smaller network"],
+)
+def test_a_camera_out_of_focus_is_told_until_it_is_sharp_whatever_size_its_pictures_have_meanwhile(later_wh, n_changes):
+    fault = after(30, lambda picture, at_s: blurred(picture, at_s, reach=4), until_s=80)
+    pictures = (
+        (
+            at_s,
+            scaled(picture, later_wh if min((at_s - 40) // 4, n_changes - 1) % 2 == 0 and at_s >= 40 else (320, 180)),
+        )
+        for at_s, picture in filmed(100, change=fault, noise=1.0)
+    )
+
+    begin, end = [one for one in watch_pictures(Scene(), pictures) if one.kind is BLINDED]
+
+    assert (begin.phase, begin.values, end.phase) == (Phase.BEGIN, {"soft": 1.0}, Phase.END)
+    assert 34 < begin.pts_s < 37
+    assert 81 < end.pts_s < 84
+
+
 def test_a_picture_that_repeats_itself_is_frozen():
     live = list(filmed(40))
     frozen = [(40 + step / 2, live[-1][1]) for step in range(40)]
