@@ -200,6 +200,11 @@ class CameraAnalyser:
         return self._rules.is_blind
 
     @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told of the camera itself: more would say what is right."""
+        return self._rules.wavers
+
+    @property
     def blinded_by(self) -> ObservationKind | None:
         """What blinds the camera; None where it sees."""
         return self._rules.blinded_by

@@ -18,7 +18,9 @@ from core.vision.model import WHOLE_PICTURE_KEY, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Grey, Moment, Notebook, Place, SceneRule
 from core.vision.tuning import Tuning
 
-LONG_GAP_S = 12.0
+LONG_GAP_S = 60.0
+"""Pictures further apart say nothing of what lasts; key frames of some cameras come almost as rarely."""
+
 WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
 
 
@@ -36,6 +38,11 @@ class ConditionRule(SceneRule, Protocol):
     @property
     def is_unsure(self) -> bool:
         """Whether the newest picture shows nothing to go by; also before that has lasted."""
+        ...
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told: more of them would say which is right."""
         ...
 
 
@@ -57,7 +64,11 @@ class Cadence:
 
 
 class Held:
-    """A condition that begins after it held, and ends after it did not."""
+    """A condition that begins after it held, and ends after it did not.
+
+    One picture says nothing of the seconds before it, and two that are far apart say little of those between them: what
+    lasts is seen in three at least.
+    """
 
     def __init__(self, kind: ObservationKind, hold_s: float, end_s: float) -> None:
         self._kind = kind
@@ -65,8 +76,14 @@ class Held:
         self._for_s = 0.0
         self.is_wrong = False
         self.has_begun = False
+        self._was_against = False
         self._must_repeat = False
         self._confidence = 0.0
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest look speaks against what is told."""
+        return self._was_against
 
     def resume(self) -> None:
         """It holds since before this run: it is said once more where it still does, and ends where it does not."""
@@ -74,7 +91,7 @@ class Held:
 
     def drop(self) -> None:
         """It never was: no end is written."""
-        self.is_wrong = self.has_begun = self._must_repeat = False
+        self.is_wrong = self.has_begun = self._was_against = self._must_repeat = False
         self._for_s = 0.0
 
     def take(
@@ -82,12 +99,15 @@ class Held:
     ) -> None:
         """Take one look; begin or end where it is time."""
         self.is_wrong = is_wrong
-        self._for_s = self._for_s + step_s if is_wrong is not self.has_begun else 0.0
+        needed_s = self._end_s if self.has_begun else self._hold_s
+        was_against, self._was_against = self._was_against, is_wrong is not self.has_begun
+        self._for_s = self._for_s + min(step_s, needed_s / 2) if was_against and self._was_against else 0.0
         is_repeated = is_wrong and self._must_repeat
         if not is_repeated:
-            if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
+            if not self._was_against or self._for_s < needed_s:
                 return
             self.has_begun, self._for_s = not self.has_begun, 0.0
+            self._was_against = False
         self._must_repeat = False
         if self.has_begun:
             self._confidence = confidence
@@ -154,6 +174,11 @@ class BlindedRule:
         """Whether the newest picture shows nothing."""
         return self._held.has_begun or self._held.is_wrong
 
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told."""
+        return self._held.wavers
+
     def _note_size(self, size_px: int) -> None:
         """Another network takes its pictures in another size, and the same edges are softer in a larger one.
 
@@ -201,7 +226,7 @@ class FrozenRule:
         self._cadence = Cadence(0.5)
         self._last: Grey | None = None
         self._usual = 0.0
-        self._same_s = 0.0
+        self._same_s, self._n_same = 0.0, 0
         self._natural_s = 0.0
         self._has_begun = False
 
@@ -224,7 +249,9 @@ class FrozenRule:
             self._moves_again(note)
             return
         self._same_s += step_s
-        if not self._has_begun and self._same_s >= max(self._hold_s, 3 * self._natural_s):
+        self._n_same += 1
+        lasts = self._n_same > 1 and self._same_s >= max(self._hold_s, 3 * self._natural_s)
+        if lasts and not self._has_begun:
             self._has_begun = True
             confidence = 0.75 + 0.1 * is_same + 0.1 * (self._usual > 0.3)
             self._write(Phase.BEGIN, confidence, note)
@@ -239,13 +266,18 @@ class FrozenRule:
         """As `is_blind`: a quiet road may look the same for seconds."""
         return self._has_begun
 
+    @property
+    def wavers(self) -> bool:
+        """Whether the picture stands still since lately."""
+        return self._n_same > 0 and not self._has_begun
+
     def _moves_again(self, note: Notebook) -> None:
         if self._same_s:
             self._natural_s = min(self._LONGEST_S, max(self._natural_s, self._same_s))
         if self._has_begun:
             self._has_begun = False
             self._write(Phase.END, 0.9, note)
-        self._same_s = 0.0
+        self._same_s, self._n_same = 0.0, 0
 
     def _write(self, phase: Phase, confidence: float, note: Notebook) -> None:
         kind = ObservationKind.CAMERA_FROZEN

@@ -193,6 +193,11 @@ class MovedRule:
         return self._held.has_begun or self._held.is_wrong
 
     @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told."""
+        return self._held.wavers
+
+    @property
     def is_open(self) -> bool:
         """Whether it has been impossible for a while to judge where the camera looks."""
         return not self._held.has_begun and self._open_s >= self.OPEN_AFTER_S
@@ -202,7 +207,7 @@ class MovedRule:
         return {light: one for light, one in self._views.items() if one.learned_s >= self.LEARN_S}
 
     def _average(self, edges: Edges, light: Light, step_s: float) -> Edges:
-        if self._recent is None or light is not self._recent_light:
+        if self._recent is None or light is not self._recent_light or not step_s:
             self._recent = edges.copy()
         else:
             self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))

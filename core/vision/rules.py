@@ -279,6 +279,11 @@ class SceneRules:
         return self.blinded_by is not None
 
     @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told of the camera itself."""
+        return any(condition.wavers for condition in self._conditions)
+
+    @property
     def blinded_by(self) -> ObservationKind | None:
         """What blinds the camera; None where it sees."""
         return next((condition.kind for condition in self._conditions if condition.is_blind), None)

@@ -95,6 +95,9 @@ UNDERSAMPLED = (
 WATCH_PER_S = 1.0
 """Where no detector looks, so many pictures a second say whether the camera is covered, frozen or moved."""
 
+WAVERS_S = 5.0
+"""Of a camera that nobody looks at, all pictures are decoded for so long after one that spoke against what is told."""
+
 WATCH_WH = (640, 384)
 """Of such a picture, as long as no network says what it takes."""
 
@@ -222,7 +225,7 @@ class CameraSlot:
         # What we make black ourselves says nothing of the camera.
         self._watches_camera = watches and job.scene != UNREADABLE
         self._watch_due_s = 0.0
-        self._watched_s = -math.inf
+        self._watched_s = self._wavered_s = -math.inf
         self._run: tuple[int, int] | None = None
         self._letterbox: Letterbox | None = None
         self._analysed_wh: tuple[int, int] | None = None
@@ -275,7 +278,12 @@ class CameraSlot:
         sees_bays = self._bays_every_s is not None
         self.stream.set_view(BAYS_WH if sees_bays else DETAIL_WH if self._looks_closer else view_wh)
         self.stream.set_drawn_on(sees_bays or self.job.scene.is_drawn)
-        self.stream.set_keyframes_only(view_wh is None and self.job.detect_fps <= 0)
+        self._decode_for(time.monotonic())
+
+    def _decode_for(self, now_s: float) -> None:
+        """Decode key frames only where they are enough; one of them says nothing of the seconds to the next."""
+        is_enough = self.view_wh is None and self.job.detect_fps <= 0
+        self.stream.set_keyframes_only(is_enough and now_s - self._wavered_s > WAVERS_S)
 
     def show_bays_every(self, every_s: float | None) -> None:
         """Send a picture for the look at bays this often; None where the camera sees none."""
@@ -638,6 +646,9 @@ class CameraSlot:
                 return
             observations = self._guarded(partial(self._watch_camera, frame, rgb, letterbox))
         self._watched_s = frame.received_s
+        if self.analyser is not None and self.analyser.wavers:
+            self._wavered_s = frame.received_s
+        self._decode_for(frame.received_s)
         self._tell(observations or (), frame)
 
     def _watch_camera(self, frame: StreamFrame, rgb: Any, letterbox: Letterbox) -> tuple[Observation, ...]:

@@ -168,6 +168,47 @@ def test_a_quiet_scene_that_is_looked_at_every_ten_seconds_still_tells():
     assert told(observations) == [(FROZEN, Phase.BEGIN)]
 
 
+def push(picture, _at_s):
+    return np.roll(picture, 26, 1)
+
+
+@pytest.mark.parametrize("every_s", [5.0, 10.0, 20.0])
+@pytest.mark.parametrize(
+    "fault",
+    [lambda picture, _: picture * 0.03, lambda picture, _: picture * 4 + 150, push],
+    ids=["dark", "dazzled", "elsewhere"],
+)
+def test_of_pictures_that_come_seconds_apart_a_single_one_calls_nobody(every_s, fault):
+    wrong = after(20 * every_s, fault, until_s=21 * every_s)
+
+    assert told(watch_pictures(Scene(), filmed(30 * every_s, change=wrong, fps=1 / every_s))) == []
+
+
+def test_two_pictures_that_are_the_same_and_come_seconds_apart_are_not_frozen():
+    pictures = list(filmed(300, fps=0.1))
+    pictures[20] = (pictures[20][0], pictures[19][1])
+
+    assert told(watch_pictures(Scene(), pictures)) == []
+
+
+@pytest.mark.parametrize("every_s", [8.0, 20.0, 50.0])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [(lambda picture, _: picture * 0.03, BLINDED), (lambda picture, _: np.zeros_like(picture), BLINDED), (push, MOVED)],
+)
+def test_what_lasts_is_told_after_a_few_pictures_and_ends_after_a_few_however_rare_they_are(every_s, fault, kind):
+    wrong = after(20 * every_s, fault, until_s=25 * every_s)
+
+    begin, end = [
+        one
+        for one in watch_pictures(Scene(), filmed(30 * every_s, change=wrong, fps=1 / every_s))
+        if one.kind is not FROZEN
+    ]
+
+    assert told([begin, end]) == [(kind, Phase.BEGIN), (kind, Phase.END)]
+    assert [one.pts_s / every_s for one in (begin, end)] == [22, 27]
+
+
 def test_without_pictures_the_camera_is_not_judged():
     rules = SceneRules("cam-1", Scene(), ASPECT)
 
@@ -241,10 +282,6 @@ def test_without_anybody_who_judges_darkness_a_black_picture_is_not_learned_eith
 
 YARD = Zone(key="yard", name="Yard", polygon=((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)))
 DRAWN = Scene(zones=(YARD,))
-
-
-def push(picture, _at_s):
-    return np.roll(picture, 26, 1)
 
 
 class Run:

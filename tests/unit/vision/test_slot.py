@@ -932,8 +932,9 @@ def test_what_is_private_is_hidden_also_where_detection_is_off_and_the_camera_wa
     ("scene", "every_s", "said"),
     [
         (Scene(), 10.0, slot.OFF),
-        (Scene(), 30.0, slot.OFF_UNWATCHED),
-        (Scene(masks=(WINDOW,)), 30.0, f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}"),
+        (Scene(), 40.0, slot.OFF),
+        (Scene(), 90.0, slot.OFF_UNWATCHED),
+        (Scene(masks=(WINDOW,)), 90.0, f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}"),
         (UNMOVED, 10.0, f"{slot.OFF} {slot.UNWATCHED_PRIVATE}"),
     ],
 )
@@ -944,6 +945,39 @@ def test_a_camera_whose_detection_is_off_says_whether_it_is_told_that_it_was_kno
         camera.now_s += every_s
 
     assert camera.reason == said
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_where_nobody_looks_and_one_key_frame_looks_wrong_all_pictures_are_decoded_until_it_is_known(tmp_path):
+    camera = off(tmp_path)
+    camera.slot.show_at(None)
+    decoded, reasons = [], []
+
+    def is_sparse():
+        decoded.append(camera.slot.stream._keyframes_only)
+        reasons.append(camera.reason)
+
+    def key_frames(picture, n):
+        for _ in range(n):
+            camera.look_at(picture, 0.2)
+            is_sparse()
+            camera.n, camera.now_s = camera.n + 99, camera.now_s + 19.8
+
+    key_frames(STREET, 5)
+    key_frames(PUSHED, 1)
+    camera.look_at(STREET, 8.0)
+    is_sparse()
+    passed = [one for one in camera.sent if isinstance(one, Observed)]
+    key_frames(STREET, 1)
+    key_frames(PUSHED, 1)
+    camera.look_at(PUSHED, 20.0)
+    is_sparse()
+
+    assert decoded == [True] * 5 + [False, True, True, False, True]
+    assert passed == []
+    assert [one.observation.phase for one in camera.moves] == ["begin"]
+    assert set(reasons[:-1]) == {slot.OFF}
     camera.slot.close()
     camera.reader.close()
 
