@@ -18,8 +18,12 @@ from core.vision.model import WHOLE_PICTURE_KEY, ObservationKind, Phase, Scene
 from core.vision.scene_rule import Grey, Moment, Notebook, Place, SceneRule
 from core.vision.tuning import Tuning
 
-LONG_GAP_S = 60.0
-"""Pictures further apart say nothing of what lasts; key frames of some cameras come almost as rarely."""
+LONG_GAP_S = 12.0
+RARE_PICTURES_S = 60.0
+"""A gap to the rules about the camera itself, for which a few pictures are enough: some key frames come as rarely."""
+
+LATE_S = 30.0
+"""An answer of a slow detector is about a picture from less than so long ago; what goes back further is a new film."""
 
 WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
 
@@ -49,18 +53,21 @@ class ConditionRule(SceneRule, Protocol):
 class Cadence:
     """Says when it is time for another look."""
 
-    def __init__(self, every_s: float) -> None:
-        """Look at most so often."""
-        self._every_s = every_s
+    def __init__(self, every_s: float, gap_s: float = LONG_GAP_S) -> None:
+        """Look at most so often; what is further apart than a gap says nothing of the seconds between."""
+        self._every_s, self._gap_s = every_s, gap_s
         self._last_s: float | None = None
 
     def due(self, pts_s: float) -> float | None:
-        """Return the seconds since the last look, 0 at the start and after a gap; None while it is too early."""
+        """Return the seconds since the last look, 0 at the start and after a gap; None while it is too early.
+
+        So it is for a picture from before the last look, which comes late.
+        """
         last = self._last_s
-        if last is not None and 0 <= pts_s - last < self._every_s - 0.02:
+        if last is not None and -LATE_S < pts_s - last < self._every_s - 0.02:
             return None
         self._last_s = pts_s
-        return 0.0 if last is None or not 0 <= pts_s - last <= LONG_GAP_S else pts_s - last
+        return 0.0 if last is None or not 0 <= pts_s - last <= self._gap_s else pts_s - last
 
 
 class Held:
@@ -142,7 +149,7 @@ class BlindedRule:
         """Know nothing of the picture yet."""
         hold_s = Tuning(scene).value(ObservationKind.CAMERA_BLINDED, "hold_s")
         self._held = Held(ObservationKind.CAMERA_BLINDED, hold_s, end_s=2.0)
-        self._cadence = Cadence(0.5)
+        self._cadence = Cadence(0.5, RARE_PICTURES_S)
         self._usual: float | None = None
         self._size_px = 0
 
@@ -223,7 +230,7 @@ class FrozenRule:
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
         self._hold_s = Tuning(scene).value(ObservationKind.CAMERA_FROZEN, "hold_s")
-        self._cadence = Cadence(0.5)
+        self._cadence = Cadence(0.5, RARE_PICTURES_S)
         self._last: Grey | None = None
         self._usual = 0.0
         self._same_s, self._n_same = 0.0, 0

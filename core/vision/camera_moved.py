@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import ClassVar
 
-from core.vision.camera_condition import Cadence, Held
+from core.vision.camera_condition import RARE_PICTURES_S, Cadence, Held
 from core.vision.light import Light, LightSense, has_colour
 from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, likeness_of, visible_beside
 from core.vision.model import ObservationKind, Scene
@@ -106,7 +106,7 @@ class MovedRule:
         self._shift = tuning.value(kind, "shift")
         self._hold_s = tuning.value(kind, "hold_s")
         self._held = Held(kind, self._hold_s, end_s=self._hold_s)
-        self._cadence = Cadence(1.0)
+        self._cadence = Cadence(1.0, RARE_PICTURES_S)
         self._drawn = print_of_view(scene)
         self._visible = visible_beside(scene.private_parts)
         self._sense = LightSense()
@@ -234,7 +234,8 @@ class MovedRule:
     def _judge(self, edges: Edges, light: Light, step_s: float, moment: Moment, note: Notebook) -> None:
         assert self._recent is not None
         verdict, best = self._verdict(edges, self._recent, light, moment, note.captured_at)
-        self._open_s = self._open_s + step_s if verdict is _Verdict.OPEN else 0.0
+        # As with `Held`: one rare picture is not enough.
+        self._open_s = self._open_s + min(step_s, self.OPEN_AFTER_S / 4) if verdict is _Verdict.OPEN else 0.0
         is_right = verdict in {_Verdict.HERE, _Verdict.MOSTLY, _Verdict.PARTLY}
         if is_right:
             self._right_at_s = moment.pts_s

@@ -25,7 +25,7 @@ from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
-from core.vision.camera_condition import LONG_GAP_S
+from core.vision.camera_condition import RARE_PICTURES_S
 from core.vision.classes import missing_classes, missing_for_counts, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_areas, detail_of, merge_detail, missing_upright
@@ -532,7 +532,7 @@ class CameraSlot:
 
     def _is_camera_watched(self, now_s: float) -> bool:
         """Whether pictures that no detector looks at say if the camera is covered, frozen or moved."""
-        return now_s - self._watched_s <= LONG_GAP_S
+        return now_s - self._watched_s <= RARE_PICTURES_S
 
     def _is_silent(self, now_s: float) -> bool:
         patience_s = SILENT_AFTER_S if self.share == 1.0 else OVERLOADED_SILENT_AFTER_S

@@ -209,6 +209,31 @@ def test_what_lasts_is_told_after_a_few_pictures_and_ends_after_a_few_however_ra
     assert [one.pts_s / every_s for one in (begin, end)] == [22, 27]
 
 
+def test_what_a_slow_detector_says_of_a_picture_from_before_it_froze_ends_nothing():
+    live = [picture for _, picture in filmed(40, fps=1.0)]
+    rules, seen = SceneRules("cam-1", Scene(), ASPECT), []
+    for at_s in range(70):
+        if at_s == 55:
+            seen += rules.update((), 38.0, START_AT, live[38])
+        seen += rules.watch_camera(at_s, START_AT, live[min(at_s, 39)])
+
+    assert told(seen) == [(FROZEN, Phase.BEGIN)]
+
+
+def test_a_look_after_a_late_answer_neither_calls_nor_ends():
+    def darken(picture, at_s):
+        return picture * 0.03 if 30 <= at_s < 35 or (50 <= at_s < 80 and at_s not in {70, 71}) else picture
+
+    rules, seen = SceneRules("cam-1", Scene(), ASPECT), []
+    for at_s, picture in filmed(100, fps=1.0, change=darken):
+        if at_s in {32, 70}:
+            seen += rules.update((), at_s - 10, START_AT, picture)
+        seen += rules.watch_camera(at_s, START_AT, picture)
+
+    assert told(seen) == [(BLINDED, Phase.BEGIN), (BLINDED, Phase.END)]
+    assert seen[1].pts_s > 80
+
+
 def test_without_pictures_the_camera_is_not_judged():
     rules = SceneRules("cam-1", Scene(), ASPECT)
 
