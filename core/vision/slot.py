@@ -632,7 +632,7 @@ class CameraSlot:
             self._guarded(partial(self._watch, frame))
 
     def _nobody_looks(self, now_s: float) -> bool:
-        return self.job.detect_fps <= 0 or self._looks is None or self._is_silent(now_s)
+        return self.job.detect_fps <= 0 or self._looks is None or bool(self._no_room) or self._is_silent(now_s)
 
     def _watch(self, frame: StreamFrame) -> None:
         """Let the rules about the camera itself look: they need a picture, and no detector."""

@@ -564,6 +564,24 @@ def test_full_memory_costs_detection_and_not_the_picture(camera, monkeypatch):
     assert camera.reason == ""
 
 
+def test_a_camera_that_is_covered_while_memory_has_no_room_for_its_looks_says_so(tmp_path, monkeypatch):
+    camera = Camera(tmp_path)
+    camera.see(seconds=2.0)  # The ring has all its memory.
+    camera.slot.use_detector(ENGINE)
+
+    def full(fd, offset, length):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        camera.see(seconds=60.0, level=5)
+        said = camera.reason
+
+    assert said.startswith("Nothing can be seen")
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_a_bug_in_a_rule_stops_neither_the_picture_nor_the_looks(camera):
     camera.slot.use_detector(ENGINE)
     camera.see(seconds=0.2)
