@@ -171,6 +171,10 @@ class CameraAnalyser:
         """Go on from what was learned of the camera's view before."""
         self._rules.start_from(view)
 
+    def go_on_watching(self, before: CameraAnalyser) -> None:
+        """Go on from what another one knows of the camera itself, which ends here; both have the same scene."""
+        self._rules.go_on_watching(before._rules)
+
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
         self._rules.forget_view()

@@ -49,6 +49,10 @@ class ConditionRule(SceneRule, Protocol):
         """Whether the newest picture speaks against what is told: more of them would say which is right."""
         ...
 
+    def say_again(self) -> None:
+        """Tell once more what holds, where it still does: what was told before is doubted."""
+        ...
+
 
 class Cadence:
     """Says when it is time for another look."""
@@ -95,6 +99,10 @@ class Held:
     def resume(self) -> None:
         """It holds since before this run: it is said once more where it still does, and ends where it does not."""
         self.has_begun = self._must_repeat = True
+
+    def say_again(self) -> None:
+        """Say it once more where it holds and still does."""
+        self._must_repeat = self.has_begun
 
     def drop(self) -> None:
         """It never was: no end is written."""
@@ -186,6 +194,10 @@ class BlindedRule:
         """Whether the newest picture speaks against what is told."""
         return self._held.wavers
 
+    def say_again(self) -> None:
+        """Tell once more what holds, where it still does."""
+        self._held.say_again()
+
     def _note_size(self, size_px: int) -> None:
         """Another network takes its pictures in another size, and the same edges are softer in a larger one.
 
@@ -235,7 +247,7 @@ class FrozenRule:
         self._usual = 0.0
         self._same_s, self._n_same = 0.0, 0
         self._natural_s = 0.0
-        self._has_begun = False
+        self._has_begun = self._must_repeat = False
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
@@ -258,8 +270,8 @@ class FrozenRule:
         self._same_s += step_s
         self._n_same += 1
         lasts = self._n_same > 1 and self._same_s >= max(self._hold_s, 3 * self._natural_s)
-        if lasts and not self._has_begun:
-            self._has_begun = True
+        if self._must_repeat or (lasts and not self._has_begun):
+            self._has_begun, self._must_repeat = True, False
             confidence = 0.75 + 0.1 * is_same + 0.1 * (self._usual > 0.3)
             self._write(Phase.BEGIN, confidence, note)
 
@@ -278,11 +290,15 @@ class FrozenRule:
         """Whether the picture stands still since lately."""
         return self._n_same > 0 and not self._has_begun
 
+    def say_again(self) -> None:
+        """Tell once more that the picture stands still, where it still does."""
+        self._must_repeat = self._has_begun
+
     def _moves_again(self, note: Notebook) -> None:
         if self._same_s:
             self._natural_s = min(self._LONGEST_S, max(self._natural_s, self._same_s))
         if self._has_begun:
-            self._has_begun = False
+            self._has_begun = self._must_repeat = False
             self._write(Phase.END, 0.9, note)
         self._same_s, self._n_same = 0.0, 0
 

@@ -98,6 +98,8 @@ class MovedRule:
     """Nothing but a switch to infra-red changes all of a picture in this time while its camera stands still."""
 
     OPEN_AFTER_S = 60.0
+    SAME_SHAPE = 0.06
+    """Pictures whose height over width differs by more show other parts of the world."""
 
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
@@ -111,6 +113,9 @@ class MovedRule:
         self._visible = visible_beside(scene.private_parts)
         self._sense = LightSense()
         self._views: dict[Light, _Known] = {}
+        self._shape = 0.0
+        self._elsewhere: dict[float, dict[Light, _Known]] = {}
+        self._rests = False
         self._recent: Edges | None = None
         self._recent_light = Light.UNKNOWN
         self._right_at_s: float | None = None
@@ -140,14 +145,14 @@ class MovedRule:
 
     def forget(self) -> None:
         """What the camera shows now is right: learn it anew."""
-        self._views = {}
+        self._views, self._elsewhere, self._shape = {}, {}, 0.0
         self._recent, self._right_at_s, self._open_s = None, None, 0.0
         self._is_news = self._was_moved = False
         self._held.drop()
 
     def take_news(self, told_at: datetime) -> LearnedView | None:
         """Return what is worth keeping: once it settled, every few minutes, and when the camera moved or is back."""
-        if not self._is_news:
+        if not self._is_news or self._rests:
             return None
         self._is_news = False
         return LearnedView(
@@ -168,6 +173,10 @@ class MovedRule:
             return
         if (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
             return
+        self._rests = not self._turn_to(moment.height_over_width)
+        if self._rests:
+            self._recent = None
+            return
         light = self._sense.take(picture, small, moment.pts_s)
         edges = edges_of(grey) * self._visible
         recent = self._average(edges, light, step_s)
@@ -181,6 +190,28 @@ class MovedRule:
         if self._held.has_begun is not self._was_moved:
             self._was_moved = self._held.has_begun
             self._is_news = any(one.likeness for one in self._views.values())
+
+    def say_again(self) -> None:
+        """Tell once more that it moved, where it still shows something else."""
+        self._held.say_again()
+
+    def _turn_to(self, shape: float) -> bool:
+        """Go by what was learned on pictures of this shape; return whether anything can be judged by them.
+
+        A camera may have a second stream that shows another part of the world. What the one shows while the camera
+        stands right says nothing of the other.
+        """
+        if not self._shape or abs(shape / self._shape - 1.0) <= self.SAME_SHAPE:
+            self._shape = self._shape or shape
+            return True
+        known = next((one for one in self._elsewhere if abs(shape / one - 1.0) <= self.SAME_SHAPE), None)
+        if known is None and self._held.has_begun:
+            return False  # What is shown now is not right, so it must not be learned.
+        self._elsewhere[self._shape] = self._views
+        self._views = {} if known is None else self._elsewhere.pop(known)
+        self._shape = shape if known is None else known
+        self._recent, self._right_at_s, self._open_s = None, None, 0.0
+        return True
 
     @property
     def is_blind(self) -> bool:

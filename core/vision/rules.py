@@ -249,6 +249,12 @@ class SceneRules:
         if self._moved is not None:
             self._moved.start_from(view)
 
+    def go_on_watching(self, before: SceneRules) -> None:
+        """Watch the camera itself with what rules of the same scene know of it, which end here."""
+        self._conditions, self._moved = before._conditions, before._moved
+        for condition in self._conditions:
+            condition.say_again()
+
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
         if self._moved is not None:

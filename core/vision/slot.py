@@ -50,7 +50,7 @@ from core.vision.messages import (
 from core.vision.model import AT_THE_CAMERA, UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 from core.vision.tuning import Tuning
-from core.vision.view import LearnedView, print_of_drawing, print_of_part, print_of_view
+from core.vision.view import LearnedView, print_of_drawing, print_of_lit, print_of_part, print_of_view
 
 log = logging.getLogger(__name__)
 
@@ -405,6 +405,8 @@ class CameraSlot:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
             known = self.view or LearnedView(drawn=print_of_view(self.job.scene), lit=(), told_at=now)
             shapes = {**known.shapes, **self._shapes()}
+            if learned is not None and self._analysed_wh is not None:
+                shapes[print_of_lit(self.job.scene)] = self._analysed_wh
             if learned is None and known.shapes != shapes:
                 learned = known
             if learned is not None:
@@ -791,9 +793,11 @@ class CameraSlot:
     def _analyser_for(self, letterbox: Letterbox) -> CameraAnalyser:
         """Return the rules; new ones go on from what was learned of the camera's view."""
         looked_wh = (letterbox.frame_w, letterbox.frame_h)
+        before: CameraAnalyser | None = None
         if self.analyser is not None and not is_same_shape(looked_wh, self._analysed_wh or looked_wh):
             # Tracks, rules and road plane go by width over height.
             self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+            before = self.analyser
             self._begin_anew()
         if self.analyser is None:
             self._analysed_wh = looked_wh
@@ -807,9 +811,16 @@ class CameraSlot:
                 engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
                 wanted_per_s=job.detect_fps,
             )
-            if self.view is not None:
+            if before is not None:
+                # Covered is covered in any shape, and in each the camera has a view of its own.
+                self.analyser.go_on_watching(before)
+            elif self.view is not None and self._is_learned_on(self.view, looked_wh):
                 self.analyser.start_from(self.view)
         return self.analyser
+
+    def _is_learned_on(self, view: LearnedView, wh: tuple[int, int]) -> bool:
+        """Whether what was learned is of pictures of this shape; an earlier version did not say."""
+        return is_same_shape(view.shapes.get(print_of_lit(self.job.scene), wh), wh)
 
     def _hide_lately(self, analyser: CameraAnalyser, frame: StreamFrame, *, was_hidden: bool) -> None:
         """Forget the pictures of before it was noticed that what is private in them lies elsewhere."""

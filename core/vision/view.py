@@ -53,7 +53,8 @@ class LearnedView:
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
         shapes: Upright size of the main stream's pictures [px] that things were drawn on: by the print of each private
-            part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again.
+            part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again. By
+            `print_of_lit` that of the pictures that `lit` was learned on, of whichever stream.
     """
 
     drawn: str
@@ -107,9 +108,14 @@ def print_of_part(part: Sequence[PicturePoint]) -> str:
     return _print_of(part)
 
 
+def print_of_lit(scene: Scene) -> str:
+    """Return under what `LearnedView.shapes` knows on which pictures it was learned what this scene's camera shows."""
+    return _print_of(["lit", print_of_view(scene)])
+
+
 def prints_of_shapes(scene: Scene) -> frozenset[str]:
     """Return under what `LearnedView.shapes` knows what is drawn here."""
-    parts = {print_of_part(part) for part in scene.private_parts}
+    parts = {print_of_part(part) for part in scene.private_parts} | {print_of_lit(scene)}
     return frozenset(parts | {print_of_drawing(scene)} if scene.is_drawn else parts)
 
 
