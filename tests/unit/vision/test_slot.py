@@ -994,6 +994,21 @@ def test_where_the_other_stream_shows_less_the_camera_did_not_move_and_is_as_cov
     camera.reader.close()
 
 
+def test_where_a_scene_lies_elsewhere_on_another_shape_rules_go_on_and_nobody_says_that_nothing_is_counted(tmp_path):
+    camera = Watched(tmp_path, Scene(lines=(LINE,)))
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    camera.look_at(CROPPED, 25.0)
+    before = camera.slot.report(camera.now_s)
+    camera.begin_anew(camera.slot.view)
+    camera.look_at(STREET, 25.0)
+
+    assert (before.is_blind, before.detection_reason) == (False, "")
+    assert camera.moves == []
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_a_camera_that_was_pushed_stays_so_while_the_other_stream_is_shown(tmp_path):
     camera = off(tmp_path)
     camera.look_at(STREET, 15.0)
