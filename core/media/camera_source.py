@@ -79,7 +79,7 @@ _RESHAPED_HINT = (
 )
 _ELSEWHERE = (
     "The picture has another shape ({now}) than the one that this camera's scene was drawn on ({drawn}): zones, lines, "
-    "bays and road plane lie elsewhere in it, and what is counted and called there may be wrong."
+    "bays and road plane lie elsewhere in it. Rules go on, and what is counted and called there may be wrong."
 )
 _ELSEWHERE_HINT = (
     "Set the camera back to the shape that it had, draw its scene anew, or say in it that the view is right."

@@ -338,6 +338,8 @@ class _LibavSource:
             if not packet.is_keyframe or too_soon:
                 return False
             self._last_decoded_s = at_s
+            # As long as nothing was left out since, all pictures may come next.
+            self._waits_since_s = None
             return True
         if self._waits_since_s is None:
             return True

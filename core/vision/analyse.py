@@ -171,6 +171,10 @@ class CameraAnalyser:
         """Go on from what was learned of the camera's view before."""
         self._rules.start_from(view)
 
+    def go_on_watching(self, before: CameraAnalyser) -> None:
+        """Go on from what another one knows of the camera itself, which ends here; both have the same scene."""
+        self._rules.go_on_watching(before._rules)
+
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
         self._rules.forget_view()
@@ -198,6 +202,11 @@ class CameraAnalyser:
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
         return self._rules.is_blind
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told of the camera itself: more would say what is right."""
+        return self._rules.wavers
 
     @property
     def blinded_by(self) -> ObservationKind | None:

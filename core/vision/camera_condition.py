@@ -19,6 +19,12 @@ from core.vision.scene_rule import Grey, Moment, Notebook, Place, SceneRule
 from core.vision.tuning import Tuning
 
 LONG_GAP_S = 12.0
+RARE_PICTURES_S = 60.0
+"""A gap to the rules about the camera itself, for which a few pictures are enough: some key frames come as rarely."""
+
+LATE_S = 30.0
+"""An answer of a slow detector is about a picture from less than so long ago; what goes back further is a new film."""
+
 WHOLE_PICTURE = Place(key=WHOLE_PICTURE_KEY, name="")
 
 
@@ -38,26 +44,42 @@ class ConditionRule(SceneRule, Protocol):
         """Whether the newest picture shows nothing to go by; also before that has lasted."""
         ...
 
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told: more of them would say which is right."""
+        ...
+
+    def say_again(self) -> None:
+        """Tell once more what holds, where it still does: what was told before is doubted."""
+        ...
+
 
 class Cadence:
     """Says when it is time for another look."""
 
-    def __init__(self, every_s: float) -> None:
-        """Look at most so often."""
-        self._every_s = every_s
+    def __init__(self, every_s: float, gap_s: float = LONG_GAP_S) -> None:
+        """Look at most so often; what is further apart than a gap says nothing of the seconds between."""
+        self._every_s, self._gap_s = every_s, gap_s
         self._last_s: float | None = None
 
     def due(self, pts_s: float) -> float | None:
-        """Return the seconds since the last look, 0 at the start and after a gap; None while it is too early."""
+        """Return the seconds since the last look, 0 at the start and after a gap; None while it is too early.
+
+        So it is for a picture from before the last look, which comes late.
+        """
         last = self._last_s
-        if last is not None and 0 <= pts_s - last < self._every_s - 0.02:
+        if last is not None and -LATE_S < pts_s - last < self._every_s - 0.02:
             return None
         self._last_s = pts_s
-        return 0.0 if last is None or not 0 <= pts_s - last <= LONG_GAP_S else pts_s - last
+        return 0.0 if last is None or not 0 <= pts_s - last <= self._gap_s else pts_s - last
 
 
 class Held:
-    """A condition that begins after it held, and ends after it did not."""
+    """A condition that begins after it held, and ends after it did not.
+
+    One picture says nothing of the seconds before it, and two that are far apart say little of those between them: what
+    lasts is seen in three at least.
+    """
 
     def __init__(self, kind: ObservationKind, hold_s: float, end_s: float) -> None:
         self._kind = kind
@@ -65,16 +87,26 @@ class Held:
         self._for_s = 0.0
         self.is_wrong = False
         self.has_begun = False
+        self._was_against = False
         self._must_repeat = False
         self._confidence = 0.0
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest look speaks against what is told."""
+        return self._was_against
 
     def resume(self) -> None:
         """It holds since before this run: it is said once more where it still does, and ends where it does not."""
         self.has_begun = self._must_repeat = True
 
+    def say_again(self) -> None:
+        """Say it once more where it holds and still does."""
+        self._must_repeat = self.has_begun
+
     def drop(self) -> None:
         """It never was: no end is written."""
-        self.is_wrong = self.has_begun = self._must_repeat = False
+        self.is_wrong = self.has_begun = self._was_against = self._must_repeat = False
         self._for_s = 0.0
 
     def take(
@@ -82,12 +114,15 @@ class Held:
     ) -> None:
         """Take one look; begin or end where it is time."""
         self.is_wrong = is_wrong
-        self._for_s = self._for_s + step_s if is_wrong is not self.has_begun else 0.0
+        needed_s = self._end_s if self.has_begun else self._hold_s
+        was_against, self._was_against = self._was_against, is_wrong is not self.has_begun
+        self._for_s = self._for_s + min(step_s, needed_s / 2) if was_against and self._was_against else 0.0
         is_repeated = is_wrong and self._must_repeat
         if not is_repeated:
-            if is_wrong is self.has_begun or self._for_s < (self._end_s if self.has_begun else self._hold_s):
+            if not self._was_against or self._for_s < needed_s:
                 return
             self.has_begun, self._for_s = not self.has_begun, 0.0
+            self._was_against = False
         self._must_repeat = False
         if self.has_begun:
             self._confidence = confidence
@@ -113,15 +148,18 @@ class BlindedRule:
     SOFT_BELOW = 0.35
     """Of the usual strength of the picture's strongest edges."""
 
+    SAME_SIZE = 0.05
+    """Of the longer side, by how much pictures of one size may differ."""
+
     _LEARN_S, _RESIGN_S = 120.0, 1800.0
 
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
         hold_s = Tuning(scene).value(ObservationKind.CAMERA_BLINDED, "hold_s")
         self._held = Held(ObservationKind.CAMERA_BLINDED, hold_s, end_s=2.0)
-        self._cadence = Cadence(0.5)
+        self._cadence = Cadence(0.5, RARE_PICTURES_S)
         self._usual: float | None = None
-        self._shape: tuple[int, ...] = ()
+        self._size_px = 0
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
@@ -131,9 +169,7 @@ class BlindedRule:
     def _look(self, moment: Moment, note: Notebook) -> None:
         if moment.picture is None or moment.grey is None or (step_s := self._cadence.due(moment.pts_s)) is None:
             return
-        if moment.picture.shape[:2] != self._shape:
-            # Another network takes its pictures in another size, and the same edges are softer in a larger one.
-            self._shape, self._usual = moment.picture.shape[:2], None
+        self._note_size(max(moment.picture.shape[:2]))
         sharpness = _sharpness(moment.picture)
         cause, confidence = self._judge(moment.grey, sharpness)
         if self._usual is None:
@@ -152,6 +188,28 @@ class BlindedRule:
     def is_unsure(self) -> bool:
         """Whether the newest picture shows nothing."""
         return self._held.has_begun or self._held.is_wrong
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told."""
+        return self._held.wavers
+
+    def say_again(self) -> None:
+        """Tell once more what holds, where it still does."""
+        self._held.say_again()
+
+    def _note_size(self, size_px: int) -> None:
+        """Another network takes its pictures in another size, and the same edges are softer in a larger one.
+
+        The two streams of a camera differ by a few lines: that is no other size.
+        """
+        known_px = self._size_px
+        if known_px and abs(size_px - known_px) <= self.SAME_SIZE * known_px:
+            return
+        self._size_px = size_px
+        if self._usual is not None:
+            # What is wrong now must not be learned as usual.
+            self._usual = min(2.0, known_px / size_px) * self._usual if self.is_unsure else None
 
     def _judge(self, grey: Grey, sharpness: float) -> tuple[str, float]:
         low, high = percentiles(grey, (5.0, 99.0))
@@ -184,12 +242,12 @@ class FrozenRule:
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
         self._hold_s = Tuning(scene).value(ObservationKind.CAMERA_FROZEN, "hold_s")
-        self._cadence = Cadence(0.5)
+        self._cadence = Cadence(0.5, RARE_PICTURES_S)
         self._last: Grey | None = None
         self._usual = 0.0
-        self._same_s = 0.0
+        self._same_s, self._n_same = 0.0, 0
         self._natural_s = 0.0
-        self._has_begun = False
+        self._has_begun = self._must_repeat = False
 
     def update(self, moment: Moment, note: Notebook) -> None:
         """Take one picture."""
@@ -210,8 +268,10 @@ class FrozenRule:
             self._moves_again(note)
             return
         self._same_s += step_s
-        if not self._has_begun and self._same_s >= max(self._hold_s, 3 * self._natural_s):
-            self._has_begun = True
+        self._n_same += 1
+        lasts = self._n_same > 1 and self._same_s >= max(self._hold_s, 3 * self._natural_s)
+        if self._must_repeat or (lasts and not self._has_begun):
+            self._has_begun, self._must_repeat = True, False
             confidence = 0.75 + 0.1 * is_same + 0.1 * (self._usual > 0.3)
             self._write(Phase.BEGIN, confidence, note)
 
@@ -225,13 +285,22 @@ class FrozenRule:
         """As `is_blind`: a quiet road may look the same for seconds."""
         return self._has_begun
 
+    @property
+    def wavers(self) -> bool:
+        """Whether the picture stands still since lately."""
+        return self._n_same > 0 and not self._has_begun
+
+    def say_again(self) -> None:
+        """Tell once more that the picture stands still, where it still does."""
+        self._must_repeat = self._has_begun
+
     def _moves_again(self, note: Notebook) -> None:
         if self._same_s:
             self._natural_s = min(self._LONGEST_S, max(self._natural_s, self._same_s))
         if self._has_begun:
-            self._has_begun = False
+            self._has_begun = self._must_repeat = False
             self._write(Phase.END, 0.9, note)
-        self._same_s = 0.0
+        self._same_s, self._n_same = 0.0, 0
 
     def _write(self, phase: Phase, confidence: float, note: Notebook) -> None:
         kind = ObservationKind.CAMERA_FROZEN

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import ClassVar
 
-from core.vision.camera_condition import Cadence, Held
+from core.vision.camera_condition import RARE_PICTURES_S, Cadence, Held
 from core.vision.light import Light, LightSense, has_colour
 from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, likeness_of, visible_beside
 from core.vision.model import ObservationKind, Scene
@@ -100,6 +100,8 @@ class MovedRule:
     """Nothing but a switch to infra-red changes all of a picture in this time while its camera stands still."""
 
     OPEN_AFTER_S = 60.0
+    SAME_SHAPE = 0.06
+    """Pictures whose height over width differs by more show other parts of the world."""
 
     def __init__(self, scene: Scene) -> None:
         """Know nothing of the picture yet."""
@@ -108,11 +110,14 @@ class MovedRule:
         self._shift = tuning.value(kind, "shift")
         self._hold_s = tuning.value(kind, "hold_s")
         self._held = Held(kind, self._hold_s, end_s=self._hold_s)
-        self._cadence = Cadence(1.0)
+        self._cadence = Cadence(1.0, RARE_PICTURES_S)
         self._drawn = self._drawn_before = prints_of_view(scene)
         self._visible = visible_beside(scene.private_parts)
         self._sense = LightSense()
         self._views: dict[Light, _Known] = {}
+        self._shape = 0.0
+        self._elsewhere: dict[float, dict[Light, _Known]] = {}
+        self._rests = False
         self._recent: Edges | None = None
         self._recent_light = Light.UNKNOWN
         self._right_at_s: float | None = None
@@ -145,14 +150,15 @@ class MovedRule:
 
     def forget(self) -> None:
         """What the camera shows now is right: learn it anew."""
-        self._views, self._drawn_before = {}, self._drawn
+        self._views, self._elsewhere, self._shape = {}, {}, 0.0
+        self._drawn_before = self._drawn
         self._recent, self._right_at_s, self._open_s = None, None, 0.0
         self._is_news = self._was_moved = False
         self._held.drop()
 
     def take_news(self, told_at: datetime) -> LearnedView | None:
         """Return what is worth keeping: once it settled, every few minutes, and when the camera moved or is back."""
-        if not self._is_news:
+        if not self._is_news or self._rests:
             return None
         self._is_news = False
         return LearnedView(
@@ -175,6 +181,10 @@ class MovedRule:
             return
         if (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
             return
+        self._rests = not self._turn_to(moment.height_over_width)
+        if self._rests:
+            self._recent = None
+            return
         light = self._sense.take(picture, small, moment.pts_s)
         edges = edges_of(grey) * self._visible
         recent = self._average(edges, light, step_s)
@@ -189,6 +199,28 @@ class MovedRule:
             self._was_moved = self._held.has_begun
             self._is_news = any(one.likeness for one in self._views.values())
 
+    def say_again(self) -> None:
+        """Tell once more that it moved, where it still shows something else."""
+        self._held.say_again()
+
+    def _turn_to(self, shape: float) -> bool:
+        """Go by what was learned on pictures of this shape; return whether anything can be judged by them.
+
+        A camera may have a second stream that shows another part of the world. What the one shows while the camera
+        stands right says nothing of the other.
+        """
+        if not self._shape or abs(shape / self._shape - 1.0) <= self.SAME_SHAPE:
+            self._shape = self._shape or shape
+            return True
+        known = next((one for one in self._elsewhere if abs(shape / one - 1.0) <= self.SAME_SHAPE), None)
+        if known is None and self._held.has_begun:
+            return False  # What is shown now is not right, so it must not be learned.
+        self._elsewhere[self._shape] = self._views
+        self._views = {} if known is None else self._elsewhere.pop(known)
+        self._shape = shape if known is None else known
+        self._recent, self._right_at_s, self._open_s = None, None, 0.0
+        return True
+
     @property
     def is_blind(self) -> bool:
         """Whether the picture shows something else than the scene was drawn on."""
@@ -198,6 +230,11 @@ class MovedRule:
     def is_unsure(self) -> bool:
         """Whether the newest picture shows something else."""
         return self._held.has_begun or self._held.is_wrong
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told."""
+        return self._held.wavers
 
     @property
     def is_open(self) -> bool:
@@ -213,7 +250,7 @@ class MovedRule:
         return float((recent * seen).sum()) < self.STRUCTURE * float((own.edges * seen).sum())
 
     def _average(self, edges: Edges, light: Light, step_s: float) -> Edges:
-        if self._recent is None or light is not self._recent_light:
+        if self._recent is None or light is not self._recent_light or not step_s:
             self._recent = edges.copy()
         else:
             self._recent += (edges - self._recent) * (1 - math.exp(-max(step_s, 0.2) / self.RECENT_S))
@@ -240,7 +277,8 @@ class MovedRule:
     def _judge(self, edges: Edges, light: Light, step_s: float, moment: Moment, note: Notebook) -> None:
         assert self._recent is not None
         verdict, best = self._verdict(edges, self._recent, light, moment, note.captured_at)
-        self._open_s = self._open_s + step_s if verdict is _Verdict.OPEN else 0.0
+        # As with `Held`: one rare picture is not enough.
+        self._open_s = self._open_s + min(step_s, self.OPEN_AFTER_S / 4) if verdict is _Verdict.OPEN else 0.0
         is_right = verdict in {_Verdict.HERE, _Verdict.MOSTLY, _Verdict.PARTLY}
         if is_right:
             self._right_at_s = moment.pts_s

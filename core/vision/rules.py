@@ -249,6 +249,12 @@ class SceneRules:
         if self._moved is not None:
             self._moved.start_from(view)
 
+    def go_on_watching(self, before: SceneRules) -> None:
+        """Watch the camera itself with what rules of the same scene know of it, which end here."""
+        self._conditions, self._moved = before._conditions, before._moved
+        for condition in self._conditions:
+            condition.say_again()
+
     def forget_view(self) -> None:
         """What the camera shows now is what its scene is drawn for."""
         if self._moved is not None:
@@ -277,6 +283,11 @@ class SceneRules:
     def is_blind(self) -> bool:
         """Whether the picture does not show what the scene was drawn for: dark, covered, frozen or moved."""
         return self.blinded_by is not None
+
+    @property
+    def wavers(self) -> bool:
+        """Whether the newest picture speaks against what is told of the camera itself."""
+        return any(condition.wavers for condition in self._conditions)
 
     @property
     def blinded_by(self) -> ObservationKind | None:

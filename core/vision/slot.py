@@ -25,7 +25,7 @@ from core.media.model import StreamReport, StreamState
 from core.media.ring import FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
-from core.vision.camera_condition import LONG_GAP_S
+from core.vision.camera_condition import RARE_PICTURES_S
 from core.vision.classes import missing_classes, missing_for_counts, missing_for_rules, other_classes
 from core.vision.decode import FloatArray
 from core.vision.detail import Detail, detail_areas, detail_of, merge_detail, missing_upright
@@ -50,7 +50,7 @@ from core.vision.messages import (
 from core.vision.model import AT_THE_CAMERA, UNREADABLE, EngineInfo, Observation, ObservationKind, Phase, Track
 from core.vision.schedule import ATTENTION, MOTION, QUIET, is_due, next_due_s
 from core.vision.tuning import Tuning
-from core.vision.view import LearnedView, print_of_drawing, print_of_part, prints_of_view
+from core.vision.view import LIT, LearnedView, print_of_drawing, print_of_part, prints_of_view
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,9 @@ UNDERSAMPLED = (
 )
 WATCH_PER_S = 1.0
 """Where no detector looks, so many pictures a second say whether the camera is covered, frozen or moved."""
+
+WAVERS_S = 5.0
+"""Of a camera that nobody looks at, all pictures are decoded for so long after one that spoke against what is told."""
 
 WATCH_WH = (640, 384)
 """Of such a picture, as long as no network says what it takes."""
@@ -220,7 +223,7 @@ class CameraSlot:
         self._due_s = 0.0
         self._watches_camera = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
         self._watch_due_s = 0.0
-        self._watched_s = -math.inf
+        self._watched_s = self._wavered_s = -math.inf
         self._run: tuple[int, int] | None = None
         self._letterbox: Letterbox | None = None
         self._analysed_wh: tuple[int, int] | None = None
@@ -273,7 +276,12 @@ class CameraSlot:
         sees_bays = self._bays_every_s is not None
         self.stream.set_view(BAYS_WH if sees_bays else DETAIL_WH if self._looks_closer else view_wh)
         self.stream.set_drawn_on(sees_bays or self.job.scene.is_drawn)
-        self.stream.set_keyframes_only(view_wh is None and self.job.detect_fps <= 0)
+        self._decode_for(time.monotonic())
+
+    def _decode_for(self, now_s: float) -> None:
+        """Decode key frames only where they are enough; one of them says nothing of the seconds to the next."""
+        is_enough = self.view_wh is None and self.job.detect_fps <= 0
+        self.stream.set_keyframes_only(is_enough and now_s - self._wavered_s > WAVERS_S)
 
     def show_bays_every(self, every_s: float | None) -> None:
         """Send a picture for the look at bays this often; None where the camera sees none."""
@@ -396,6 +404,8 @@ class CameraSlot:
             learned = None if self.analyser is None else self._guarded(partial(self.analyser.take_view, now))
             known = self.view or LearnedView(drawn=prints_of_view(self.job.scene), lit=(), told_at=now)
             shapes = {**known.shapes, **self._shapes()}
+            if learned is not None and self._analysed_wh is not None:
+                shapes[LIT] = self._analysed_wh
             if learned is None and known.shapes != shapes:
                 learned = known
             if learned is not None:
@@ -523,7 +533,7 @@ class CameraSlot:
 
     def _is_camera_watched(self, now_s: float) -> bool:
         """Whether pictures that no detector looks at say if the camera is covered, frozen or moved."""
-        return now_s - self._watched_s <= LONG_GAP_S
+        return now_s - self._watched_s <= RARE_PICTURES_S
 
     def _is_silent(self, now_s: float) -> bool:
         patience_s = SILENT_AFTER_S if self.share == 1.0 else OVERLOADED_SILENT_AFTER_S
@@ -623,7 +633,7 @@ class CameraSlot:
             self._guarded(partial(self._watch, frame))
 
     def _nobody_looks(self, now_s: float) -> bool:
-        return self.job.detect_fps <= 0 or self._looks is None or self._is_silent(now_s)
+        return self.job.detect_fps <= 0 or self._looks is None or bool(self._no_room) or self._is_silent(now_s)
 
     def _watch(self, frame: StreamFrame) -> None:
         """Let the rules about the camera itself look: they need a picture, and no detector."""
@@ -637,6 +647,9 @@ class CameraSlot:
                 return
             observations = self._guarded(partial(self._watch_camera, frame, rgb, letterbox))
         self._watched_s = frame.received_s
+        if self.analyser is not None and self.analyser.wavers:
+            self._wavered_s = frame.received_s
+        self._decode_for(frame.received_s)
         self._tell(observations or (), frame)
 
     def _watch_camera(self, frame: StreamFrame, rgb: Any, letterbox: Letterbox) -> tuple[Observation, ...]:
@@ -779,9 +792,11 @@ class CameraSlot:
     def _analyser_for(self, letterbox: Letterbox) -> CameraAnalyser:
         """Return the rules; new ones go on from what was learned of the camera's view."""
         looked_wh = (letterbox.frame_w, letterbox.frame_h)
+        before: CameraAnalyser | None = None
         if self.analyser is not None and not is_same_shape(looked_wh, self._analysed_wh or looked_wh):
             # Tracks, rules and road plane go by width over height.
             self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+            before = self.analyser
             self._begin_anew()
         if self.analyser is None:
             self._analysed_wh = looked_wh
@@ -795,9 +810,16 @@ class CameraSlot:
                 engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
                 wanted_per_s=job.detect_fps,
             )
-            if self.view is not None:
+            if before is not None:
+                # Covered is covered in any shape, and in each the camera has a view of its own.
+                self.analyser.go_on_watching(before)
+            elif self.view is not None and self._is_learned_on(self.view, looked_wh):
                 self.analyser.start_from(self.view)
         return self.analyser
+
+    def _is_learned_on(self, view: LearnedView, wh: tuple[int, int]) -> bool:
+        """Whether what was learned is of pictures of this shape; an earlier version did not say."""
+        return is_same_shape(view.shapes.get(LIT, wh), wh)
 
     def _hide_lately(self, analyser: CameraAnalyser, frame: StreamFrame, *, was_hidden: bool) -> None:
         """Forget the pictures of before it was noticed that what is private in them lies elsewhere."""

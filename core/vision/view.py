@@ -46,6 +46,10 @@ class LitView:
     seen_at: datetime
 
 
+LIT = "lit"
+"""Under this `LearnedView.shapes` knows on which pictures it was learned what the camera shows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedView:
     """What one camera shows while it stands right.
@@ -56,7 +60,8 @@ class LearnedView:
         is_moved: When this was told, the camera showed something else.
         told_at: Wall time.
         shapes: Upright size of the main stream's pictures [px] that things were drawn on: by the print of each private
-            part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again.
+            part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again. By
+            `LIT` that of the pictures that `lit` was learned on, of whichever stream.
     """
 
     drawn: frozenset[str]
@@ -119,7 +124,7 @@ def print_of_part(part: Sequence[PicturePoint]) -> str:
 
 def prints_of_shapes(scene: Scene) -> frozenset[str]:
     """Return under what `LearnedView.shapes` knows what is drawn here."""
-    parts = {print_of_part(part) for part in scene.private_parts}
+    parts = {print_of_part(part) for part in scene.private_parts} | {LIT}
     return frozenset(parts | {print_of_drawing(scene)} if scene.is_drawn else parts)
 
 

@@ -198,6 +198,26 @@ def test_key_frames_alone_are_a_fraction_of_the_work_and_all_pictures_come_back_
     source.close()
 
 
+def test_right_after_a_key_frame_all_pictures_can_be_asked_for_without_a_wait_for_the_next(tmp_path):
+    clip = make_clip(tmp_path / "a.mp4", n_frames=100, pictures_per_key=20)
+    whole = open_source(SourceSpec(address=str(clip)))
+    expected = [frame.to_ndarray(format="gray") for frame in read_all(whole)]
+    source = open_source(SourceSpec(address=str(clip)))
+    source.set_keyframes_only(True)
+    sparse: list[av.VideoFrame] = []
+    while len(sparse) < 2:
+        sparse += source.read() or []
+
+    source.set_keyframes_only(False)
+    rest = [frame.to_ndarray(format="gray") for frame in read_all(source)]
+
+    assert len(rest) >= 79
+    for picture, as_expected in zip(rest, expected[-len(rest) :], strict=True):
+        np.testing.assert_array_equal(picture, as_expected)
+    whole.close()
+    source.close()
+
+
 def test_the_made_up_street_is_the_same_everywhere_and_another_one_by_another_name():
     def pictures(name: str) -> list[bytes]:
         source = open_source(SourceSpec(address=f"synthetic:{name}"))

@@ -100,6 +100,28 @@ def test_a_camera_that_sees_nothing_says_why_and_ends_when_it_sees_again(fault, 
     assert 34 < observations[0].pts_s < 37
 
 
+@pytest.mark.parametrize(
+    ("later_wh", "n_changes"),
+    [((320, 182), 1), ((320, 176), 9), ((640, 360), 1), ((160, 90), 1)],
+    ids=["the other stream", "there and back", "a larger network", "a smaller network"],
+)
+def test_a_camera_out_of_focus_is_told_until_it_is_sharp_whatever_size_its_pictures_have_meanwhile(later_wh, n_changes):
+    fault = after(30, lambda picture, at_s: blurred(picture, at_s, reach=4), until_s=80)
+    pictures = (
+        (
+            at_s,
+            scaled(picture, later_wh if min((at_s - 40) // 4, n_changes - 1) % 2 == 0 and at_s >= 40 else (320, 180)),
+        )
+        for at_s, picture in filmed(100, change=fault, noise=1.0)
+    )
+
+    begin, end = [one for one in watch_pictures(Scene(), pictures) if one.kind is BLINDED]
+
+    assert (begin.phase, begin.values, end.phase) == (Phase.BEGIN, {"soft": 1.0}, Phase.END)
+    assert 34 < begin.pts_s < 37
+    assert 81 < end.pts_s < 84
+
+
 def test_a_picture_that_repeats_itself_is_frozen():
     live = list(filmed(40))
     frozen = [(40 + step / 2, live[-1][1]) for step in range(40)]
@@ -144,6 +166,72 @@ def test_a_quiet_scene_that_is_looked_at_every_ten_seconds_still_tells():
     observations = watch_pictures(Scene(), ((10.0 * step, frozen) for step in range(10)))
 
     assert told(observations) == [(FROZEN, Phase.BEGIN)]
+
+
+def push(picture, _at_s):
+    return np.roll(picture, 26, 1)
+
+
+@pytest.mark.parametrize("every_s", [5.0, 10.0, 20.0])
+@pytest.mark.parametrize(
+    "fault",
+    [lambda picture, _: picture * 0.03, lambda picture, _: picture * 4 + 150, push],
+    ids=["dark", "dazzled", "elsewhere"],
+)
+def test_of_pictures_that_come_seconds_apart_a_single_one_calls_nobody(every_s, fault):
+    wrong = after(20 * every_s, fault, until_s=21 * every_s)
+
+    assert told(watch_pictures(Scene(), filmed(30 * every_s, change=wrong, fps=1 / every_s))) == []
+
+
+def test_two_pictures_that_are_the_same_and_come_seconds_apart_are_not_frozen():
+    pictures = list(filmed(300, fps=0.1))
+    pictures[20] = (pictures[20][0], pictures[19][1])
+
+    assert told(watch_pictures(Scene(), pictures)) == []
+
+
+@pytest.mark.parametrize("every_s", [8.0, 20.0, 50.0])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [(lambda picture, _: picture * 0.03, BLINDED), (lambda picture, _: np.zeros_like(picture), BLINDED), (push, MOVED)],
+)
+def test_what_lasts_is_told_after_a_few_pictures_and_ends_after_a_few_however_rare_they_are(every_s, fault, kind):
+    wrong = after(20 * every_s, fault, until_s=25 * every_s)
+
+    begin, end = [
+        one
+        for one in watch_pictures(Scene(), filmed(30 * every_s, change=wrong, fps=1 / every_s))
+        if one.kind is not FROZEN
+    ]
+
+    assert told([begin, end]) == [(kind, Phase.BEGIN), (kind, Phase.END)]
+    assert [one.pts_s / every_s for one in (begin, end)] == [22, 27]
+
+
+def test_what_a_slow_detector_says_of_a_picture_from_before_it_froze_ends_nothing():
+    live = [picture for _, picture in filmed(40, fps=1.0)]
+    rules, seen = SceneRules("cam-1", Scene(), ASPECT), []
+    for at_s in range(70):
+        if at_s == 55:
+            seen += rules.update((), 38.0, START_AT, live[38])
+        seen += rules.watch_camera(at_s, START_AT, live[min(at_s, 39)])
+
+    assert told(seen) == [(FROZEN, Phase.BEGIN)]
+
+
+def test_a_look_after_a_late_answer_neither_calls_nor_ends():
+    def darken(picture, at_s):
+        return picture * 0.03 if 30 <= at_s < 35 or (50 <= at_s < 80 and at_s not in {70, 71}) else picture
+
+    rules, seen = SceneRules("cam-1", Scene(), ASPECT), []
+    for at_s, picture in filmed(100, fps=1.0, change=darken):
+        if at_s in {32, 70}:
+            seen += rules.update((), at_s - 10, START_AT, picture)
+        seen += rules.watch_camera(at_s, START_AT, picture)
+
+    assert told(seen) == [(BLINDED, Phase.BEGIN), (BLINDED, Phase.END)]
+    assert seen[1].pts_s > 80
 
 
 def test_without_pictures_the_camera_is_not_judged():
@@ -219,10 +307,6 @@ def test_without_anybody_who_judges_darkness_a_black_picture_is_not_learned_eith
 
 YARD = Zone(key="yard", name="Yard", polygon=((0.1, 0.1), (0.5, 0.1), (0.5, 0.5)))
 DRAWN = Scene(zones=(YARD,))
-
-
-def push(picture, _at_s):
-    return np.roll(picture, 26, 1)
 
 
 class Run:

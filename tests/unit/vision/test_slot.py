@@ -580,6 +580,24 @@ def test_full_memory_costs_detection_and_not_the_picture(camera, monkeypatch):
     assert camera.reason == ""
 
 
+def test_a_camera_that_is_covered_while_memory_has_no_room_for_its_looks_says_so(tmp_path, monkeypatch):
+    camera = Camera(tmp_path)
+    camera.see(seconds=2.0)  # The ring has all its memory.
+    camera.slot.use_detector(ENGINE)
+
+    def full(fd, offset, length):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "posix_fallocate", full)
+        camera.see(seconds=60.0, level=5)
+        said = camera.reason
+
+    assert said.startswith("Nothing can be seen")
+    camera.slot.close()
+    camera.reader.close()
+
+
 def test_a_bug_in_a_rule_stops_neither_the_picture_nor_the_looks(camera):
     camera.slot.use_detector(ENGINE)
     camera.see(seconds=0.2)
@@ -1046,8 +1064,9 @@ def test_what_is_private_is_hidden_also_where_detection_is_off_and_the_camera_wa
     ("scene", "every_s", "said"),
     [
         (Scene(), 10.0, slot.OFF),
-        (Scene(), 30.0, slot.OFF_UNWATCHED),
-        (Scene(masks=(WINDOW,)), 30.0, f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}"),
+        (Scene(), 40.0, slot.OFF),
+        (Scene(), 90.0, slot.OFF_UNWATCHED),
+        (Scene(masks=(WINDOW,)), 90.0, f"{slot.OFF_UNWATCHED} {slot.UNWATCHED_PRIVATE}"),
         (UNMOVED, 10.0, f"{slot.OFF} {slot.UNWATCHED_PRIVATE}"),
     ],
 )
@@ -1058,6 +1077,95 @@ def test_a_camera_whose_detection_is_off_says_whether_it_is_told_that_it_was_kno
         camera.now_s += every_s
 
     assert camera.reason == said
+    camera.slot.close()
+    camera.reader.close()
+
+
+CROPPED = np.ascontiguousarray(STREET[:, VIEW_WH[0] // 8 : -VIEW_WH[0] // 8])
+"""What a small stream shows that is a 4:3 crop of the large one."""
+
+
+def test_where_the_other_stream_shows_less_the_camera_did_not_move_and_is_as_covered_as_before(tmp_path):
+    camera = off(tmp_path)
+    for _ in range(2):
+        camera.look_at(STREET, 15.0)
+        camera.look_at(CROPPED, 15.0)
+    before = [one for one in camera.sent if isinstance(one, Observed)]
+    camera.look_at(CROPPED // 12, 10.0)
+    camera.look_at(STREET // 12, 10.0)
+    covered = camera.slot.report(camera.now_s)
+    camera.look_at(STREET, 10.0)
+    view = camera.slot.view
+    camera.begin_anew(view)
+    camera.look_at(CROPPED, 30.0)
+
+    told = [one.observation for one in camera.sent if isinstance(one, Observed)]
+    assert before == []
+    assert covered.is_blind
+    # Said once more, for with new rules of tracks all that was told is doubted.
+    assert [(one.kind, one.phase) for one in told] == [("camera_blinded", phase) for phase in ("begin", "begin", "end")]
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_where_a_scene_lies_elsewhere_on_another_shape_rules_go_on_and_nobody_says_that_nothing_is_counted(tmp_path):
+    camera = Watched(tmp_path, Scene(lines=(LINE,)))
+    camera.slot.use_detector(ENGINE)
+    camera.look_at(STREET, 15.0)
+    camera.look_at(CROPPED, 25.0)
+    before = camera.slot.report(camera.now_s)
+    camera.begin_anew(camera.slot.view)
+    camera.look_at(STREET, 25.0)
+
+    assert (before.is_blind, before.detection_reason) == (False, "")
+    assert camera.moves == []
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_a_camera_that_was_pushed_stays_so_while_the_other_stream_is_shown(tmp_path):
+    camera = off(tmp_path)
+    camera.look_at(STREET, 15.0)
+    camera.look_at(PUSHED, 15.0)
+    camera.look_at(CROPPED, 15.0)
+    said = camera.reason
+    camera.look_at(STREET, 15.0)
+
+    assert said == slot.BLIND[ObservationKind.CAMERA_MOVED]
+    assert [one.observation.phase for one in camera.moves] == ["begin", "end"]
+    camera.slot.close()
+    camera.reader.close()
+
+
+def test_where_nobody_looks_and_one_key_frame_looks_wrong_all_pictures_are_decoded_until_it_is_known(tmp_path):
+    camera = off(tmp_path)
+    camera.slot.show_at(None)
+    decoded, reasons = [], []
+
+    def is_sparse():
+        decoded.append(camera.slot.stream._keyframes_only)
+        reasons.append(camera.reason)
+
+    def key_frames(picture, n):
+        for _ in range(n):
+            camera.look_at(picture, 0.2)
+            is_sparse()
+            camera.n, camera.now_s = camera.n + 99, camera.now_s + 19.8
+
+    key_frames(STREET, 5)
+    key_frames(PUSHED, 1)
+    camera.look_at(STREET, 8.0)
+    is_sparse()
+    passed = [one for one in camera.sent if isinstance(one, Observed)]
+    key_frames(STREET, 1)
+    key_frames(PUSHED, 1)
+    camera.look_at(PUSHED, 20.0)
+    is_sparse()
+
+    assert decoded == [True] * 5 + [False, True, True, False, True]
+    assert passed == []
+    assert [one.observation.phase for one in camera.moves] == ["begin"]
+    assert set(reasons[:-1]) == {slot.OFF}
     camera.slot.close()
     camera.reader.close()
 
