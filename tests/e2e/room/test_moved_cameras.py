@@ -85,7 +85,9 @@ def test_a_camera_that_was_pushed_calls_and_hides_until_it_is_put_right_whoever_
                 SUSI, Camera(camera_id="bridge", name="Bridge", address=right.url, scene=SCENE)
             )
             await until(lambda: seen.is_live and seen.report.detect_fps > 0, what="a camera that is watched")
-            await until(lambda: node._supervisor._views, what="a view that is learned")
+            await until(
+                lambda: any(view.lit for view in node._supervisor._views.values()), what="a view that is learned"
+            )
             bright = await seen.brightness()
 
             await see_through(node, pushed.url)
