@@ -884,8 +884,10 @@ class Node:
         )
         here = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
         midnight = here.astimezone(UTC)
+        # Minutes first: what waited on the disk is stored meanwhile, and no minute is complete without its vehicles.
+        counted = await services.traffic.counted_minutes(since=midnight)
         self._sight.set_totals(await services.traffic.totals(since=midnight))
-        self._sight.take_minutes(await services.traffic.counted_minutes(since=midnight))
+        self._sight.take_minutes(counted)
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
