@@ -239,8 +239,18 @@ class FlowSpool:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-        sync_folder(self._folder)
+        self._sync_names()
         return len(content)
+
+    def _sync_names(self) -> None:
+        try:
+            sync_folder(self._folder)
+        except OSError as error:
+            # The file is there whole, and its content is on the disk: who took it for missing would keep it twice.
+            reason = error.strerror or error
+            self._once.lost("names", f"a power cut may take minutes that wait in {self._folder} ({reason})")
+            return
+        self._once.back("names", f"minutes that wait in {self._folder} outlive a power cut again")
 
     def _make_room(self, entries: dict[Entry, int]) -> None:
         waiting = [entry for entry in entries if entry not in self._done]

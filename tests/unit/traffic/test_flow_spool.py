@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import errno
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -295,6 +297,30 @@ def test_where_the_disk_does_not_take_the_whole_rows_nothing_is_stored_and_nobod
         assert service.notices() == ()
 
     in_runs(tmp_path, spool_one, spool_another, broken, after)
+    assert files(tmp_path) == []
+
+
+def test_where_folders_cannot_be_synced_minutes_are_kept_on_the_disk_and_counted_once(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def refuse_folders(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    async def still_away(service, clock):
+        with outage(service):
+            service.take_minutes([at(1)])
+            await service.keep_waiting()
+        assert len(files(tmp_path)) == 2
+        assert service.notices() == ()
+
+    async def after(service, clock):
+        await service.store_minutes()
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10, "12:01 cam-1 lane-1": 2}
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    in_runs(tmp_path, spool_one, spool_another, still_away, after)
     assert files(tmp_path) == []
 
 
