@@ -949,6 +949,8 @@ class Node:
     def _use_own_model(self, calls: Calls) -> None:
         """Let count what the model sees: it is the one that was wanted."""
         assert self._sight is not None
+        if self._is_stand_in:
+            self._stand_in_until = self._clock.now() + SWITCHED_WITHIN
         self._is_stand_in = False
         self._model_note = self._own_model_note
         calls.return_condition(conditions.model_missing("").condition_key)
@@ -1303,7 +1305,6 @@ class Node:
         self._calls.take_worker(report)
         # Only now: what the stand-in saw last was said before, apart from its last minutes.
         if self._is_stand_in and report.engine is not None and not report.engine.is_demonstration:
-            self._stand_in_until = self._clock.now() + SWITCHED_WITHIN
             self._use_own_model(self._calls)
 
     # -- once a second --------------------------------------------------------------------------------------------

@@ -264,11 +264,11 @@ async def alarms_of(node, n_wanted):
             await asyncio.sleep(0.02)
 
 
-async def minute_and_who_heard(node):
+async def minute_and_who_heard(node, *, minutes_later=0):
     """Say that a vehicle was counted and a minute is over; returns what is stored of it and who heard of a crossing."""
     heard = []
     node._bus.subscribe(LineCrossed, heard.append)
-    at = datetime.now(UTC).replace(second=0, microsecond=0)
+    at = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=minutes_later)
     node._on_counted(LineCrossed(camera_id="a", line_key="gate", is_forward=True, at=at))
     minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=at, direction="in", n_vehicles=3)
     told = []
@@ -478,9 +478,11 @@ def test_the_demonstration_model_that_is_wanted_counts_as_soon_as_it_can_be_read
 
         monkeypatch.setattr(resources, "path", path)
         await alarms_of(node, 0)
-        return node.health().stand_in_reason, await minute_and_who_heard(node)
+        reason = node.health().stand_in_reason
+        return reason, await minute_and_who_heard(node), await minute_and_who_heard(node, minutes_later=2)
 
-    assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
+    # The minute in which it came began while nothing counted.
+    assert run_with_model(folders, "demo", scenario) == ("", ([0.0], 1), ([60.0], 1))
 
 
 async def add_camera(node, **changes):
