@@ -22,7 +22,7 @@ from core.store.engine import Store
 from core.store.tables import FlowMinuteRow, LineCountRow
 from core.traffic.counts import COUNTS
 from core.traffic.flow import MINUTES, read_since
-from core.traffic.flow_spool import Batch, Entry, FlowSpool
+from core.traffic.flow_spool import Batch, Entry, FlowSpool, GivenUp
 from core.traffic.ledger import Key, Ledger, Rows, RowT
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
@@ -35,6 +35,8 @@ ROWS_AT_ONCE = 200
 
 BATCHES_AT_ONCE = 10
 """Batches from the disk that one call of `store_minutes` stores: after a day's outage there are thousands."""
+
+GIVEN_UP_HINT = "Figures of that time stay without it. Look at the database and the room on the node's disk."
 
 SPILLED_AFTER = timedelta(minutes=2)
 """A minute that began so long ago is whole, as a rule; while the database is away it goes to the disk."""
@@ -97,8 +99,9 @@ class TrafficService:
         self._settings = settings or CongestionSettings()
         self._newest: dict[str, dict[str, tuple[float, Reading]]] = {}
         self._jams: dict[str, Congestion] = {}
-        self._ledger = Ledger(MINUTES)
-        self._counts = Ledger(COUNTS)
+        self._given_up = GivenUp()
+        self._ledger = Ledger(MINUTES, self._given_up)
+        self._counts = Ledger(COUNTS, self._given_up)
         self._spool = None if folder is None else FlowSpool(folder)
         self._is_storing = asyncio.Lock()
         self._unsubscribe = bus.subscribe(ReadingReceived, self._on_reading)
@@ -192,9 +195,9 @@ class TrafficService:
 
     def notices(self) -> tuple[tuple[str, str], ...]:
         """Return what a person should know of minutes that are not stored, each with what to do."""
-        found = [(self._ledger.given_up.sentence, "Figures of that time stay without them. Mend the database.")]
+        found = [(self._given_up.sentence, GIVEN_UP_HINT)]
         if self._spool is not None:
-            found.append((self._spool.given_up.sentence, "Figures of that time stay without them. Mend the database."))
+            found.append((self._spool.given_up.sentence, GIVEN_UP_HINT))
             found.append((self._spool.notice, "Look at that folder and the room on its disk."))
         return tuple((sentence, hint) for sentence, hint in found if sentence)
 

@@ -215,7 +215,7 @@ def test_where_the_disk_takes_nothing_minutes_wait_in_memory_and_what_is_given_u
                 await store(service)
         said = " ".join(sentence for sentence, _ in service.notices())
         assert "cannot be kept in" in said
-        assert "(2 min, 2 rows): the database is away, and the disk keeps nothing either." in said
+        assert "(2 min, 2 rows): it could not be stored, and memory has room for 3 rows." in said
         await store(service)
         assert len(await measured(service)) == 3
 
@@ -496,6 +496,22 @@ def test_where_the_disk_takes_no_counts_they_wait_in_memory_with_what_comes_sinc
             service.take_counts([count(1)])
         await store(service)
         assert await since_noon(service) == (5, 0)
+
+    in_runs(tmp_path, body)
+
+
+def test_counts_that_are_given_up_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "MAX_WAITING", 2)
+    (tmp_path / "waiting").write_text("a file stands where the folder should")
+
+    async def body(service, clock):
+        with outage(service):
+            service.take_counts([count(1, minute=MINUTE + timedelta(minutes=n)) for n in range(3)])
+            service.take_minutes([gate(2)])
+            await store(service)
+        ((sentence, hint),) = service.notices()
+        assert "12:00 is lost in part (1 min, 1 rows): it could not be stored" in sentence
+        assert "the room on the node's disk" in hint
 
     in_runs(tmp_path, body)
 
