@@ -112,9 +112,9 @@ class Ledger(Generic[RowT]):
         self._read.update(self._rows.key_of(row) for row in whole)
         self.add((*parts, *whole))
 
-    def unread(self) -> tuple[Key, ...]:
-        """Return the rows that wait and that the database has not been asked for yet."""
-        return tuple(self._waiting - self._read)
+    def unread(self, after: datetime) -> tuple[Key, ...]:
+        """Return the rows after this minute that wait and that the database has not been asked for yet."""
+        return tuple(key for key in self._waiting - self._read if key[-1] > after)
 
     def take_stored(self, asked: Iterable[Key], stored: Iterable[RowT]) -> None:
         """Take what the database has of the rows it was asked for."""
@@ -124,9 +124,10 @@ class Ledger(Generic[RowT]):
                 self._known[key] = self._rows.joined(minute, self._known[key])
         self._read.update(key for key in asked if key in self._known)
 
-    def waiting(self) -> tuple[RowT, ...]:
-        """Return the rows to write, oldest first."""
-        return tuple(self._known[key] for key in sorted(self._waiting, key=lambda key: key[-1]) if key in self._read)
+    def waiting(self, after: datetime) -> tuple[RowT, ...]:
+        """Return the rows to write of the minutes after this one, oldest first."""
+        keys = sorted((key for key in self._waiting & self._read if key[-1] > after), key=lambda key: key[-1])
+        return tuple(self._known[key] for key in keys)
 
     def note_written(self, minutes: Iterable[RowT], now: datetime) -> None:
         """These rows are in the database; what changed since then waits on."""

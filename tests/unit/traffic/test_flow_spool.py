@@ -300,6 +300,26 @@ def test_where_the_disk_does_not_take_the_whole_rows_nothing_is_stored_and_nobod
     assert files(tmp_path) == []
 
 
+def test_where_the_disk_fails_later_minutes_go_to_the_database_and_those_that_it_touches_wait(tmp_path):
+    async def broken(service, clock):
+        service.take_minutes([lane(5, observed_s=10.0), at(1)])
+        service.take_counts([count(3), count(4, minute=at(1).minute)])
+        with failing(Path, "open", ending=".part"):
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="cannot be kept in"):
+                    await service.store_minutes()
+                assert await measured(service) == {"12:00 cam-1 lane-1": 4, "12:01 cam-1 lane-1": 2}
+                assert await since_noon(service) == (4, 0)
+                clock.advance(seconds=180)
+                service.take_minutes([lane(1, observed_s=5.0)])
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 17, "12:01 cam-1 lane-1": 2}
+        assert await since_noon(service) == (7, 0)
+
+    in_runs(tmp_path, spool_one, spool_another, broken)
+    assert files(tmp_path) == []
+
+
 def test_where_folders_cannot_be_synced_minutes_are_kept_on_the_disk_and_counted_once(tmp_path, monkeypatch):
     sync = os.fsync
 
