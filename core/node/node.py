@@ -884,8 +884,10 @@ class Node:
         )
         here = self._clock.now().astimezone(time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
         midnight = here.astimezone(UTC)
+        # Minutes first: what waited on the disk is stored meanwhile, and no minute is complete without its vehicles.
+        counted = await services.traffic.counted_minutes(since=midnight)
         self._sight.set_totals(await services.traffic.totals(since=midnight))
-        self._sight.take_minutes(await services.traffic.counted_minutes(since=midnight))
+        self._sight.take_minutes(counted)
         if self.is_demo:
             assert self._city is not None
             await demo.seed_cameras(services.cameras, self._city, self._scenes)
@@ -947,6 +949,8 @@ class Node:
     def _use_own_model(self, calls: Calls) -> None:
         """Let count what the model sees: it is the one that was wanted."""
         assert self._sight is not None
+        if self._is_stand_in:
+            self._stand_in_until = self._clock.now() + SWITCHED_WITHIN
         self._is_stand_in = False
         self._model_note = self._own_model_note
         calls.return_condition(conditions.model_missing("").condition_key)
@@ -1301,7 +1305,6 @@ class Node:
         self._calls.take_worker(report)
         # Only now: what the stand-in saw last was said before, apart from its last minutes.
         if self._is_stand_in and report.engine is not None and not report.engine.is_demonstration:
-            self._stand_in_until = self._clock.now() + SWITCHED_WITHIN
             self._use_own_model(self._calls)
 
     # -- once a second --------------------------------------------------------------------------------------------

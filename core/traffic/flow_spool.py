@@ -58,6 +58,10 @@ class Batch:
         return tuple(row.minute for row in (*self.parts, *self.wholes)) + tuple(count.minute for count in counts)
 
 
+class SpoolError(UnavailableError):
+    """The disk fails where minutes wait; the database may be well."""
+
+
 class GivenUp:
     """What was measured and will never be stored."""
 
@@ -155,11 +159,15 @@ class FlowSpool:
             self._fail("read", error)
             return None
 
+    def newest_minute(self) -> datetime:
+        """Return the newest of which anything waits; call it only while something does."""
+        return datetime.fromtimestamp(max(entry.last_s for entry in self._known()), UTC)
+
     def read(self, entry: Entry) -> Batch | None:
         """Return what is in a file; None of one that is gone, or damaged and put aside: it waits no more.
 
         Raises:
-            UnavailableError: The disk does not give it just now; it waits on.
+            SpoolError: The disk does not give it just now; it waits on.
         """
         path = self._folder / entry.name
         try:
@@ -180,7 +188,7 @@ class FlowSpool:
         """Write a batch in place of what the file holds.
 
         Raises:
-            UnavailableError: The disk does not take it; the file is as it was.
+            SpoolError: The disk does not take it; the file is as it was.
         """
         try:
             self._known()[entry] = self._write(entry, batch)
@@ -239,8 +247,18 @@ class FlowSpool:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-        sync_folder(self._folder)
+        self._sync_names()
         return len(content)
+
+    def _sync_names(self) -> None:
+        try:
+            sync_folder(self._folder)
+        except OSError as error:
+            # The file is there whole, and its content is on the disk: who took it for missing would keep it twice.
+            reason = error.strerror or error
+            self._once.lost("names", f"a power cut may take minutes that wait in {self._folder} ({reason})")
+            return
+        self._once.back("names", f"minutes that wait in {self._folder} outlive a power cut again")
 
     def _make_room(self, entries: dict[Entry, int]) -> None:
         waiting = [entry for entry in entries if entry not in self._done]
@@ -257,8 +275,8 @@ class FlowSpool:
         self.given_up.note(entry.n_rows, first, last, why)
         self._once.lost("given_up", f"measured minutes are given up: {why}")
 
-    def _fail(self, doing: str, error: OSError) -> UnavailableError:
+    def _fail(self, doing: str, error: OSError) -> SpoolError:
         reason = error.strerror or error
         self._failures[doing] = _FAILED[doing].format(folder=self._folder, reason=reason)
         self._once.lost("disk", self._failures[doing])
-        return UnavailableError(self._failures[doing], hint="Look at that folder and the room on its disk.")
+        return SpoolError(self._failures[doing], hint="Look at that folder and the room on its disk.")

@@ -69,14 +69,14 @@ class Ledger(Generic[RowT]):
     adds to what the one before had stored. From then on whole rows are written: twice is as good as once.
     """
 
-    def __init__(self, rows: Rows[RowT]) -> None:
-        """Start with nothing known and nothing to write."""
+    def __init__(self, rows: Rows[RowT], given_up: GivenUp) -> None:
+        """Start with nothing known and nothing to write; rows for which there is no room are noted in `given_up`."""
         self._rows = rows
         self._once = OncePerLoss(log)
         self._known: dict[Key, RowT] = {}
         self._read: set[Key] = set()
         self._waiting: set[Key] = set()
-        self.given_up = GivenUp()
+        self._given_up = given_up
 
     def add(self, minutes: Iterable[RowT]) -> None:
         """Take parts of minutes as the workers measured them."""
@@ -87,11 +87,9 @@ class Ledger(Generic[RowT]):
             self._waiting.add(key)
         if len(self._waiting) > MAX_WAITING:
             oldest = sorted(self._waiting, key=lambda key: key[-1])[: len(self._waiting) - MAX_WAITING]
-            self._once.lost(
-                "minutes", f"more than {MAX_WAITING:,} minutes wait for the database; the oldest are given up"
-            )
-            why = "the database is away, and the disk keeps nothing either."
-            self.given_up.note(len(oldest), oldest[0][-1], oldest[-1][-1], why)
+            self._once.lost("minutes", f"more than {MAX_WAITING:,} rows wait in memory; the oldest are given up")
+            why = f"it could not be stored, and memory has room for {MAX_WAITING:,} rows."
+            self._given_up.note(len(oldest), oldest[0][-1], oldest[-1][-1], why)
             for key in oldest:
                 self._drop(key)
 
@@ -114,9 +112,9 @@ class Ledger(Generic[RowT]):
         self._read.update(self._rows.key_of(row) for row in whole)
         self.add((*parts, *whole))
 
-    def unread(self) -> tuple[Key, ...]:
-        """Return the rows that wait and that the database has not been asked for yet."""
-        return tuple(self._waiting - self._read)
+    def unread(self, after: datetime) -> tuple[Key, ...]:
+        """Return the rows after this minute that wait and that the database has not been asked for yet."""
+        return tuple(key for key in self._waiting - self._read if key[-1] > after)
 
     def take_stored(self, asked: Iterable[Key], stored: Iterable[RowT]) -> None:
         """Take what the database has of the rows it was asked for."""
@@ -126,9 +124,10 @@ class Ledger(Generic[RowT]):
                 self._known[key] = self._rows.joined(minute, self._known[key])
         self._read.update(key for key in asked if key in self._known)
 
-    def waiting(self) -> tuple[RowT, ...]:
-        """Return the rows to write, oldest first."""
-        return tuple(self._known[key] for key in sorted(self._waiting, key=lambda key: key[-1]) if key in self._read)
+    def waiting(self, after: datetime) -> tuple[RowT, ...]:
+        """Return the rows to write of the minutes after this one, oldest first."""
+        keys = sorted((key for key in self._waiting & self._read if key[-1] > after), key=lambda key: key[-1])
+        return tuple(self._known[key] for key in keys)
 
     def note_written(self, minutes: Iterable[RowT], now: datetime) -> None:
         """These rows are in the database; what changed since then waits on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from core.store.engine import Store
 from core.store.tables import FlowMinuteRow, LineCountRow
 from core.traffic.counts import COUNTS
 from core.traffic.flow import MINUTES, read_since
-from core.traffic.flow_spool import Batch, Entry, FlowSpool
+from core.traffic.flow_spool import Batch, Entry, FlowSpool, GivenUp, SpoolError
 from core.traffic.ledger import Key, Ledger, Rows, RowT
 from core.traffic.model import LineCount
 from core.traffic.rules import Change, Congestion, CongestionSettings, Flow, judge, together
@@ -35,6 +35,8 @@ ROWS_AT_ONCE = 200
 
 BATCHES_AT_ONCE = 10
 """Batches from the disk that one call of `store_minutes` stores: after a day's outage there are thousands."""
+
+GIVEN_UP_HINT = "Figures of that time stay without it. Look at the database and the room on the node's disk."
 
 SPILLED_AFTER = timedelta(minutes=2)
 """A minute that began so long ago is whole, as a rule; while the database is away it goes to the disk."""
@@ -97,8 +99,9 @@ class TrafficService:
         self._settings = settings or CongestionSettings()
         self._newest: dict[str, dict[str, tuple[float, Reading]]] = {}
         self._jams: dict[str, Congestion] = {}
-        self._ledger = Ledger(MINUTES)
-        self._counts = Ledger(COUNTS)
+        self._given_up = GivenUp()
+        self._ledger = Ledger(MINUTES, self._given_up)
+        self._counts = Ledger(COUNTS, self._given_up)
         self._spool = None if folder is None else FlowSpool(folder)
         self._is_storing = asyncio.Lock()
         self._unsubscribe = bus.subscribe(ReadingReceived, self._on_reading)
@@ -176,9 +179,7 @@ class TrafficService:
             try:
                 # What is on the disk is older: what is joined with it must find it in the database.
                 if await self._store_spooled():
-                    # First: whoever finds a minute stored takes its counts for complete.
-                    await self._store_waiting(self._counts, COUNTS, [])
-                    await self._store_measured()
+                    await self._store_measured(datetime.min.replace(tzinfo=UTC))
                 else:
                     await self._spill(self._clock.now() - SPILLED_AFTER)
             except UnavailableError:
@@ -192,27 +193,32 @@ class TrafficService:
 
     def notices(self) -> tuple[tuple[str, str], ...]:
         """Return what a person should know of minutes that are not stored, each with what to do."""
-        found = [(self._ledger.given_up.sentence, "Figures of that time stay without them. Mend the database.")]
+        found = [(self._given_up.sentence, GIVEN_UP_HINT)]
         if self._spool is not None:
-            found.append((self._spool.given_up.sentence, "Figures of that time stay without them. Mend the database."))
+            found.append((self._spool.given_up.sentence, GIVEN_UP_HINT))
             found.append((self._spool.notice, "Look at that folder and the room on its disk."))
         return tuple((sentence, hint) for sentence, hint in found if sentence)
 
-    async def _store_measured(self) -> None:
+    async def _store_measured(self, after: datetime) -> None:
+        """Store what waits in memory of the minutes after this one."""
+        # First: whoever finds a minute stored takes its counts for complete.
+        await self._store_waiting(self._counts, COUNTS, after, [])
         written: list[FlowMinute] = []
         try:
-            await self._store_waiting(self._ledger, MINUTES, written)
+            await self._store_waiting(self._ledger, MINUTES, after, written)
         finally:
             # Told together: the parts of one minute may lie in two chunks.
             if written:
                 self._bus.publish(FlowMeasured(tuple(written)))
 
-    async def _store_waiting(self, ledger: Ledger[RowT], rows: Rows[RowT], written: list[RowT]) -> None:
+    async def _store_waiting(
+        self, ledger: Ledger[RowT], rows: Rows[RowT], after: datetime, written: list[RowT]
+    ) -> None:
         """Write what waits in memory, and add to `written` what the database has taken."""
-        unread = ledger.unread()
+        unread = ledger.unread(after)
         if unread:
             ledger.take_stored(unread, await self._read(rows, unread))
-        waiting = ledger.waiting()
+        waiting = ledger.waiting(after)
         for first in range(0, len(waiting), ROWS_AT_ONCE):
             chunk = waiting[first : first + ROWS_AT_ONCE]
             await self._store.write(partial(_write, rows=rows, chunk=chunk))
@@ -231,10 +237,15 @@ class TrafficService:
             entry = await asyncio.to_thread(spool.oldest)
             if entry is None:
                 return True
-            batch = await asyncio.to_thread(spool.read, entry)
-            if batch is None:
-                continue
-            batch = await self._whole(spool, entry, batch)
+            try:
+                batch = await asyncio.to_thread(spool.read, entry)
+                if batch is None:
+                    continue
+                batch = await self._whole(spool, entry, batch)
+            except SpoolError:
+                # What is newer than all on the disk is joined with none of it, and would fill the memory.
+                await self._store_measured(spool.newest_minute())
+                raise
             # Counts first, as in `store_minutes`.
             await self._write_whole(COUNTS, batch.count_wholes)
             await self._write_whole(MINUTES, batch.wholes)

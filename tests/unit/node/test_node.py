@@ -33,7 +33,10 @@ from core.node.call_spool import FILE_NAME, CallSpool, SpooledCall
 from core.node.model import WorkerReport
 from core.node.node import Node
 from core.store.tables import SceneVersionRow
-from core.traffic.service import FlowMeasured
+from core.traffic.flow_spool import FOLDER as MINUTES_FOLDER
+from core.traffic.flow_spool import Batch, FlowSpool
+from core.traffic.model import LineCount
+from core.traffic.service import FlowMeasured, TrafficService
 from core.vision.export import can_export
 from core.vision.flow import FlowMinute
 from core.vision.messages import Measured, Observed
@@ -261,11 +264,11 @@ async def alarms_of(node, n_wanted):
             await asyncio.sleep(0.02)
 
 
-async def minute_and_who_heard(node):
+async def minute_and_who_heard(node, *, minutes_later=0):
     """Say that a vehicle was counted and a minute is over; returns what is stored of it and who heard of a crossing."""
     heard = []
     node._bus.subscribe(LineCrossed, heard.append)
-    at = datetime.now(UTC).replace(second=0, microsecond=0)
+    at = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=minutes_later)
     node._on_counted(LineCrossed(camera_id="a", line_key="gate", is_forward=True, at=at))
     minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=at, direction="in", n_vehicles=3)
     told = []
@@ -300,6 +303,32 @@ def test_what_was_measured_while_the_database_is_away_is_stored_by_the_next_node
     run_with_model(folders, "demo", measure_and_end)
 
     assert run_with_model(folders, "demo", look) == [3]
+
+
+def test_no_minute_of_today_is_complete_without_its_vehicles_where_the_disk_is_stored_during_a_start(
+    folders, monkeypatch
+):
+    at = datetime.now(UTC).replace(second=0, microsecond=0)
+    folders.make()
+    minute = FlowMinute(camera_id="a", subject="line", key="gate", minute=at, direction="in", n_vehicles=3)
+    count = LineCount(camera_id="a", line_key="gate", direction="in", label="car", minute=at, n_vehicles=3)
+    assert FlowSpool(folders.data / MINUTES_FOLDER).add(Batch(parts=(minute,), count_parts=(count,)))
+
+    def stored_after(read):
+        async def read_and_store(service, *, since):
+            found = await read(service, since=since)
+            await service.store_minutes()
+            return found
+
+        return read_and_store
+
+    for name in ("totals", "counted_minutes"):
+        monkeypatch.setattr(TrafficService, name, stored_after(getattr(TrafficService, name)))
+
+    async def look(node):
+        return node._sight.totals
+
+    assert run_with_model(folders, "demo", look) == {"a": {"gate": {"in": 3}}}
 
 
 def test_the_demonstration_model_in_place_of_another_calls_and_nothing_it_sees_counts_as_observed(folders):
@@ -449,9 +478,11 @@ def test_the_demonstration_model_that_is_wanted_counts_as_soon_as_it_can_be_read
 
         monkeypatch.setattr(resources, "path", path)
         await alarms_of(node, 0)
-        return node.health().stand_in_reason, await minute_and_who_heard(node)
+        reason = node.health().stand_in_reason
+        return reason, await minute_and_who_heard(node), await minute_and_who_heard(node, minutes_later=2)
 
-    assert run_with_model(folders, "demo", scenario) == ("", ([60.0], 1))
+    # The minute in which it came began while nothing counted.
+    assert run_with_model(folders, "demo", scenario) == ("", ([0.0], 1), ([60.0], 1))
 
 
 async def add_camera(node, **changes):

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import errno
+import os
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -213,7 +215,7 @@ def test_where_the_disk_takes_nothing_minutes_wait_in_memory_and_what_is_given_u
                 await store(service)
         said = " ".join(sentence for sentence, _ in service.notices())
         assert "cannot be kept in" in said
-        assert "(2 min, 2 rows): the database is away, and the disk keeps nothing either." in said
+        assert "(2 min, 2 rows): it could not be stored, and memory has room for 3 rows." in said
         await store(service)
         assert len(await measured(service)) == 3
 
@@ -295,6 +297,50 @@ def test_where_the_disk_does_not_take_the_whole_rows_nothing_is_stored_and_nobod
         assert service.notices() == ()
 
     in_runs(tmp_path, spool_one, spool_another, broken, after)
+    assert files(tmp_path) == []
+
+
+def test_where_the_disk_fails_later_minutes_go_to_the_database_and_those_that_it_touches_wait(tmp_path):
+    async def broken(service, clock):
+        service.take_minutes([lane(5, observed_s=10.0), at(1)])
+        service.take_counts([count(3), count(4, minute=at(1).minute)])
+        with failing(Path, "open", ending=".part"):
+            for _ in range(2):
+                with pytest.raises(UnavailableError, match="cannot be kept in"):
+                    await service.store_minutes()
+                assert await measured(service) == {"12:00 cam-1 lane-1": 4, "12:01 cam-1 lane-1": 2}
+                assert await since_noon(service) == (4, 0)
+                clock.advance(seconds=180)
+                service.take_minutes([lane(1, observed_s=5.0)])
+        await store(service)
+        assert await measured(service) == {"12:00 cam-1 lane-1": 17, "12:01 cam-1 lane-1": 2}
+        assert await since_noon(service) == (7, 0)
+
+    in_runs(tmp_path, spool_one, spool_another, broken)
+    assert files(tmp_path) == []
+
+
+def test_where_folders_cannot_be_synced_minutes_are_kept_on_the_disk_and_counted_once(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def refuse_folders(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(handle)
+
+    async def still_away(service, clock):
+        with outage(service):
+            service.take_minutes([at(1)])
+            await service.keep_waiting()
+        assert len(files(tmp_path)) == 2
+        assert service.notices() == ()
+
+    async def after(service, clock):
+        await service.store_minutes()
+        assert await measured(service) == {"12:00 cam-1 lane-1": 10, "12:01 cam-1 lane-1": 2}
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    in_runs(tmp_path, spool_one, spool_another, still_away, after)
     assert files(tmp_path) == []
 
 
@@ -470,6 +516,22 @@ def test_where_the_disk_takes_no_counts_they_wait_in_memory_with_what_comes_sinc
             service.take_counts([count(1)])
         await store(service)
         assert await since_noon(service) == (5, 0)
+
+    in_runs(tmp_path, body)
+
+
+def test_counts_that_are_given_up_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "MAX_WAITING", 2)
+    (tmp_path / "waiting").write_text("a file stands where the folder should")
+
+    async def body(service, clock):
+        with outage(service):
+            service.take_counts([count(1, minute=MINUTE + timedelta(minutes=n)) for n in range(3)])
+            service.take_minutes([gate(2)])
+            await store(service)
+        ((sentence, hint),) = service.notices()
+        assert "12:00 is lost in part (1 min, 1 rows): it could not be stored" in sentence
+        assert "the room on the node's disk" in hint
 
     in_runs(tmp_path, body)
 
