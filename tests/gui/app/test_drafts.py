@@ -22,7 +22,7 @@ from core.cameras.model import Camera
 from core.incidents.rules.model import RulesInForce
 from core.incidents.rules.text import shipped_rules
 from core.kernel.wire import from_bytes, to_bytes
-from core.parking.model import BayView, Lot
+from core.parking.model import BayView, Lot, SightMethod
 from tests.fixtures.panels import made
 from tests.gui.app.test_room_panels import AskedRoom
 from tests.gui.scene.conftest import GATE, LINE, RING, ZONE
@@ -420,6 +420,56 @@ def test_the_draft_of_a_lot_goes_on_from_a_calibration_that_was_measured_since(o
     room.live.tell_all()
     press(bays, "Take it up")
     assert bays.document.sketch == replace(measured, name="North side", version=0)
+
+
+RING_VIEW, GATE_VIEW = BayView(camera_id="ring"), BayView(camera_id="gate")
+SEEN_TWICE = Lot(lot_id="north", name="North", views=(RING_VIEW, GATE_VIEW), version=1)
+BY_LOOK = replace(RING_VIEW, method=SightMethod.CLASSIFIER, image_px=640)
+
+
+def looked_at_otherwise_and_left(open_room, qtbot):
+    """Leave a draft in which one view has another method and picture."""
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    bays.document.apply(replace(bays.document.sketch, views=(BY_LOOK, GATE_VIEW)), "Change the method")
+    room.session_ends.emit()
+
+
+def test_another_method_and_picture_of_a_draft_are_taken_up_where_nothing_was_measured(open_room, qtbot):
+    looked_at_otherwise_and_left(open_room, qtbot)
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    press(bays, "Take it up")
+    assert bays.document.sketch.views == (BY_LOOK, GATE_VIEW)
+    assert bays.is_dirty
+    assert list(drafts_of(room).glob("lots/*.draft"))
+
+
+def test_a_calibration_of_one_view_leaves_the_method_of_another_in_the_draft(open_room, qtbot):
+    looked_at_otherwise_and_left(open_room, qtbot)
+    measured = replace(GATE_VIEW, rate=0.5, calibrated_at=AT)
+    bays = bays_of_start(open_room(), qtbot, replace(SEEN_TWICE, views=(RING_VIEW, measured), version=2))
+    press(bays, "Take it up")
+    assert bays.document.sketch.views == (BY_LOOK, measured)
+
+
+def test_a_draft_says_so_where_the_view_that_it_changes_was_calibrated_since(open_room, qtbot):
+    looked_at_otherwise_and_left(open_room, qtbot)
+    measured = replace(RING_VIEW, rate=0.5, calibrated_at=AT)
+    bays = bays_of_start(open_room(), qtbot, replace(SEEN_TWICE, views=(measured, GATE_VIEW), version=2))
+    assert "What is saved was changed since" in bays.notice.text
+    press(bays, "Take it up")
+    assert bays.document.sketch.views == (BY_LOOK, GATE_VIEW)
+
+
+def test_a_calibration_that_comes_meanwhile_leaves_the_method_of_another_view(open_room, qtbot):
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    bays.document.apply(replace(bays.document.sketch, views=(BY_LOOK, GATE_VIEW)), "Change the method")
+    measured = replace(GATE_VIEW, rate=0.5, calibrated_at=AT)
+    room.live.lot_plans["north"] = replace(SEEN_TWICE, views=(RING_VIEW, measured), version=2)
+    room.live.tell_all()
+    assert bays.document.sketch.views == (BY_LOOK, measured)
 
 
 def test_two_windows_of_one_data_folder_keep_a_draft_each(tmp_path):
