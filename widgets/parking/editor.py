@@ -40,6 +40,7 @@ from widgets.parking.surface import PlanView
 from widgets.scene.document import Document
 from widgets.scene.drawing_editor import DrawingEditor
 from widgets.scene.fields import show_choice
+from widgets.scene.notice import Answer
 
 MAP = "@map"
 """Key of the plan as it lies on the map, in the list of places."""
@@ -376,16 +377,13 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         if not self.document.is_dirty:
             self._leave(lot)
             return
-        said = f"{lot.name} was removed. What you drew is not saved."
+        answers: list[Answer] = [("Export it", lambda: self._ask_export("json"))]
+        if self._may_edit:
+            answers += [("Save it as a new lot", self._save_anew), ("Discard it", lambda: self._leave(lot))]
+        drawn = "What you drew" if self._may_edit else "What was drawn"
+        said = f"{lot.name} was removed. {drawn} is not saved."
         if self.notice.text != said:
-            self.notice.ask(
-                said,
-                [
-                    ("Export it", lambda: self._ask_export("json")),
-                    ("Save it as a new lot", self._save_anew),
-                    ("Discard it", lambda: self._leave(lot)),
-                ],
-            )
+            self.notice.ask(said, answers)
 
     def _save_anew(self) -> None:
         if self._base is not None:
