@@ -112,6 +112,10 @@ class DraftFolder(Generic[T]):
         """Forget this window's draft: it was saved or discarded."""
         self.drop(self._own(key))
 
+    def leave_own(self) -> None:
+        """Let what this window kept so far be left, as by a window that is not there any more."""
+        self._window = uuid4().hex[:12]
+
     def _read(self, path: Path) -> KeptDraft[T] | None:
         try:
             file = from_bytes(path.read_bytes(), _File)
@@ -230,6 +234,15 @@ class DraftKeeper(QObject, Generic[T]):
         )
         self._kept = editor.open_id
 
+    def leave(self) -> None:
+        """Leave what is drawn, before somebody who may not edit goes on: it is offered when it is opened next."""
+        editor = self._editor
+        if self._timer.isActive() or self._kept != editor.open_id or editor.draft_fault:
+            self.keep_now()
+        if not editor.draft_fault:
+            self._folder.leave_own()
+            self._kept = ""
+
     def left_beside(self, known: Collection[str]) -> Iterator[Left[T]]:
         """Return what was drawn for none of these."""
         return (left for left in self._folder.left() if left.key not in known)
@@ -250,7 +263,7 @@ class DraftKeeper(QObject, Generic[T]):
             self._timer.start()
 
     def _on_opened(self, _open_id: str) -> None:
-        # Leaving asks what becomes of a draft: it is saved or discarded by now.
+        # Leaving asks what becomes of a draft: it is saved, discarded or left by now.
         self._drop_own()
         self._offer()
 

@@ -46,6 +46,7 @@ class _Bays(BayEditor):
         self._on_lots()
         self.set_may_edit(room.role >= Role.SUPERVISOR)
         self._drafts = DraftKeeper(room, self, "lots", Lot, self)
+        self.draft_left.connect(self._drafts.leave)
         room.role_changed.connect(lambda _role: self._offer_new_lots())
 
     def _connect_room(self) -> None:
@@ -55,7 +56,7 @@ class _Bays(BayEditor):
         live.lot_plans_changed.connect(self._offer_new_lots)
         live.cameras_changed.connect(self._on_cameras)
         live.streams_changed.connect(self._on_streams)
-        room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
+        room.role_changed.connect(self._on_role)
         room.connection.snapshot_received.connect(lambda _snapshot: self._on_site())
         room.selected.connect(self._on_selected)
         room.whole_window_given.connect(lambda key: self.set_enlarged(key == "bays"))
@@ -72,6 +73,11 @@ class _Bays(BayEditor):
         self.side.view.stop_requested.connect(self._calibrating.stop)
         self.room_requested.connect(lambda is_wanted: room.whole_window_requested.emit("bays", is_wanted))
         self.told.connect(room.toast)
+
+    def _on_role(self, role: Role) -> None:
+        self.set_may_edit(role >= Role.SUPERVISOR)
+        # A lot that is gone is asked about anew.
+        self._on_lots()
 
     def _on_lots(self) -> None:
         live = self._room.live

@@ -52,13 +52,14 @@ class _Scene(SceneEditor):
         self.set_may_edit(room.role >= Role.SUPERVISOR)
         self._on_health()
         self._on_connected()
-        DraftKeeper(room, self, "scenes", Sketch, self)
+        drafts = DraftKeeper(room, self, "scenes", Sketch, self)
+        self.draft_left.connect(drafts.leave)
 
     def _connect_room(self) -> None:
         room, live = self._room, self._room.live
         live.cameras_changed.connect(self._on_cameras)
         live.health_changed.connect(self._on_health)
-        room.role_changed.connect(lambda role: self.set_may_edit(role >= Role.SUPERVISOR))
+        room.role_changed.connect(self._on_role)
         room.selected.connect(self._on_selected)
         room.scene_requested.connect(self._on_scene_requested)
         room.whole_window_given.connect(lambda key: self.set_enlarged(key == "scene"))
@@ -80,6 +81,11 @@ class _Scene(SceneEditor):
         self.dry_run_requested.connect(self._on_dry_run_requested)
         self.dry_run_stop_requested.connect(self._on_dry_run_stop)
         self.dry_run_left.connect(self._on_dry_run_left)
+
+    def _on_role(self, role: Role) -> None:
+        self.set_may_edit(role >= Role.SUPERVISOR)
+        # A camera that is gone is asked about anew.
+        self._on_cameras()
 
     def _on_cameras(self) -> None:
         live = self._room.live

@@ -30,7 +30,7 @@ from widgets.base.times import format_day_minute
 from widgets.parking.bars import TopBar
 from widgets.parking.canvas import KEYS, BayCanvas
 from widgets.parking.carrying import Carrying
-from widgets.parking.comparing import differs_by_calibration, plain, with_calibration
+from widgets.parking.comparing import differs_by_calibration, is_calibrated_twice, plain, with_calibration
 from widgets.parking.drafts import TOOLS, Tool
 from widgets.parking.drawing_desk import DrawingDesk, Stand
 from widgets.parking.map_background import MapBackground
@@ -40,6 +40,7 @@ from widgets.parking.surface import PlanView
 from widgets.scene.document import Document
 from widgets.scene.drawing_editor import DrawingEditor
 from widgets.scene.fields import show_choice
+from widgets.scene.notice import Answer
 
 MAP = "@map"
 """Key of the plan as it lies on the map, in the list of places."""
@@ -295,10 +296,13 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         return plain(version)
 
     def _brought_up(self, kept: KeptDraft[Lot], saved: Lot) -> KeptDraft[Lot]:
-        if not differs_by_calibration(saved, kept.base):
+        if saved == kept.base or not differs_by_calibration(saved, kept.base):
+            return kept
+        if is_calibrated_twice(kept.base, kept.drawn, saved):
+            # Neither goes without a word: the offer says that what is saved was changed.
             return kept
         # A calibration was measured since: the draft goes on from there.
-        return replace(kept, base=saved, drawn=with_calibration(kept.drawn, saved))
+        return replace(kept, base=saved, drawn=with_calibration(kept.drawn, kept.base, saved))
 
     def _show_open(self) -> None:
         show_choice(self._bar.lot, self.lot_id)
@@ -373,16 +377,13 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         if not self.document.is_dirty:
             self._leave(lot)
             return
-        said = f"{lot.name} was removed. What you drew is not saved."
+        answers: list[Answer] = [("Export it", lambda: self._ask_export("json"))]
+        if self._may_edit:
+            answers += [("Save it as a new lot", self._save_anew), ("Discard it", lambda: self._leave(lot))]
+        drawn = "What you drew" if self._may_edit else "What was drawn"
+        said = f"{lot.name} was removed. {drawn} is not saved."
         if self.notice.text != said:
-            self.notice.ask(
-                said,
-                [
-                    ("Export it", lambda: self._ask_export("json")),
-                    ("Save it as a new lot", self._save_anew),
-                    ("Discard it", lambda: self._leave(lot)),
-                ],
-            )
+            self.notice.ask(said, answers)
 
     def _save_anew(self) -> None:
         if self._base is not None:
@@ -416,7 +417,8 @@ class BayEditor(DrawingEditor[Lot, Lot]):
         elif differs_by_calibration(theirs, self.document.saved):
             # A calibration was measured meanwhile: what is drawn here goes on from there.
             self._base = now
-            self.document.apply(with_calibration(self.document.sketch, theirs), "Take the calibration over")
+            measured = with_calibration(self.document.sketch, self.document.saved, theirs)
+            self.document.apply(measured, "Take the calibration over")
             self.document.mark_saved(theirs)
         elif not self._is_saving:
             self._ask_whose(f"{now.name} was changed at another desk meanwhile.")

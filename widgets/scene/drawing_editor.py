@@ -38,6 +38,7 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         room_requested(bool): Have the whole window, or give it back.
         told(str, str): A sentence and a hint that need no answer.
         draft_changed(): What is drawn is another one, or it is saved or discarded.
+        draft_left(): Somebody who may not edit goes on: keep what is drawn for who may; `draft_fault` says why not.
         opened(str): This is open now, by its id.
     """
 
@@ -46,6 +47,7 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
     room_requested = Signal(bool)
     told = Signal(str, str)
     draft_changed = Signal()
+    draft_left = Signal()
     opened = Signal(str)
 
     THING: str
@@ -170,6 +172,9 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
 
     def set_may_edit(self, may_edit: bool) -> None:
         """Let drawings be changed, or only looked at."""
+        if may_edit != self._may_edit:
+            # What is asked was for who was here before: nobody else answers it.
+            self.notice.clear()
         self._may_edit = may_edit
         self._refresh()
 
@@ -330,6 +335,10 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
             then()
             return
         self._show_open()
+        if not self._may_edit:
+            if self._leave_draft():
+                then()
+            return
         self.notice.ask(
             f"{self._open_name()} has changes that are not saved.",
             [
@@ -338,6 +347,16 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
                 ("Stay here", lambda: None),
             ],
         )
+
+    def _leave_draft(self) -> bool:
+        """Leave what is drawn to who may edit; returns whether it is kept, and says why where it is not."""
+        self.draft_left.emit()
+        if self.draft_fault:
+            self.notice.say(
+                f"{self._open_name()} has changes that are not saved. "
+                f"Let a supervisor save or discard them first, or they are lost: {self.draft_fault}"
+            )
+        return not self.draft_fault
 
     def _begin(self, kept: Kept) -> None:
         """Forget what belonged to the drawing that was open before."""
@@ -352,6 +371,11 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self.side.versions.show_versions(())
 
     def _ask_whose(self, sentence: str) -> None:
+        if not self._may_edit:
+            if self._leave_draft():
+                self._load_theirs()
+                self.told.emit(sentence, "The newest is shown; what was drawn here is kept as a draft.")
+            return
         self.notice.ask(sentence, [("Load theirs", self._load_theirs), ("Overwrite with mine", self._overwrite)])
 
     def _load_theirs(self) -> None:
@@ -440,8 +464,14 @@ class DrawingEditor(QWidget, Generic[Sketch, Kept]):
         self._send(self._footer.note.text().strip())
 
     def _save_then(self, then: Callable[[], None]) -> None:
+        if not self.is_dirty:
+            then()
+            return
         self._after_save = then
         self._on_save()
+        if not self._is_saving:
+            # Nothing was sent: a later save leads nowhere.
+            self._after_save = None
 
     # -- versions
 

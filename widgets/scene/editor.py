@@ -267,9 +267,13 @@ class SceneEditor(DrawingEditor[Sketch, Camera]):
         if not self.is_dirty:
             self._leave(camera)
             return
-        said = f"{camera.name} was removed. What you drew is not saved."
+        answers: list[Answer] = [("Export to a file", self._on_export)]
+        if self._may_edit:
+            answers.append(("Discard it", lambda: self._leave(camera)))
+        drawn = "What you drew" if self._may_edit else "What was drawn"
+        said = f"{camera.name} was removed. {drawn} is not saved."
         if self.notice.text != said:
-            self.notice.ask(said, [("Export to a file", self._on_export), ("Discard it", lambda: self._leave(camera))])
+            self.notice.ask(said, answers)
 
     def _leave(self, camera: Camera) -> None:
         self._base = None

@@ -22,7 +22,7 @@ from core.cameras.model import Camera
 from core.incidents.rules.model import RulesInForce
 from core.incidents.rules.text import shipped_rules
 from core.kernel.wire import from_bytes, to_bytes
-from core.parking.model import BayView, Lot
+from core.parking.model import BayView, Lot, SightMethod
 from tests.fixtures.panels import made
 from tests.gui.app.test_room_panels import AskedRoom
 from tests.gui.scene.conftest import GATE, LINE, RING, ZONE
@@ -422,6 +422,56 @@ def test_the_draft_of_a_lot_goes_on_from_a_calibration_that_was_measured_since(o
     assert bays.document.sketch == replace(measured, name="North side", version=0)
 
 
+RING_VIEW, GATE_VIEW = BayView(camera_id="ring"), BayView(camera_id="gate")
+SEEN_TWICE = Lot(lot_id="north", name="North", views=(RING_VIEW, GATE_VIEW), version=1)
+BY_LOOK = replace(RING_VIEW, method=SightMethod.CLASSIFIER, image_px=640)
+
+
+def looked_at_otherwise_and_left(open_room, qtbot):
+    """Leave a draft in which one view has another method and picture."""
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    bays.document.apply(replace(bays.document.sketch, views=(BY_LOOK, GATE_VIEW)), "Change the method")
+    room.session_ends.emit()
+
+
+def test_another_method_and_picture_of_a_draft_are_taken_up_where_nothing_was_measured(open_room, qtbot):
+    looked_at_otherwise_and_left(open_room, qtbot)
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    press(bays, "Take it up")
+    assert bays.document.sketch.views == (BY_LOOK, GATE_VIEW)
+    assert bays.is_dirty
+    assert list(drafts_of(room).glob("lots/*.draft"))
+
+
+def test_a_calibration_of_one_view_leaves_the_method_of_another_in_the_draft(open_room, qtbot):
+    looked_at_otherwise_and_left(open_room, qtbot)
+    measured = replace(GATE_VIEW, rate=0.5, calibrated_at=AT)
+    bays = bays_of_start(open_room(), qtbot, replace(SEEN_TWICE, views=(RING_VIEW, measured), version=2))
+    press(bays, "Take it up")
+    assert bays.document.sketch.views == (BY_LOOK, measured)
+
+
+def test_a_draft_says_so_where_the_view_that_it_changes_was_calibrated_since(open_room, qtbot):
+    looked_at_otherwise_and_left(open_room, qtbot)
+    measured = replace(RING_VIEW, rate=0.5, calibrated_at=AT)
+    bays = bays_of_start(open_room(), qtbot, replace(SEEN_TWICE, views=(measured, GATE_VIEW), version=2))
+    assert "What is saved was changed since" in bays.notice.text
+    press(bays, "Take it up")
+    assert bays.document.sketch.views == (BY_LOOK, GATE_VIEW)
+
+
+def test_a_calibration_that_comes_meanwhile_leaves_the_method_of_another_view(open_room, qtbot):
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    bays.document.apply(replace(bays.document.sketch, views=(BY_LOOK, GATE_VIEW)), "Change the method")
+    measured = replace(GATE_VIEW, rate=0.5, calibrated_at=AT)
+    room.live.lot_plans["north"] = replace(SEEN_TWICE, views=(RING_VIEW, measured), version=2)
+    room.live.tell_all()
+    assert bays.document.sketch.views == (BY_LOOK, measured)
+
+
 def test_two_windows_of_one_data_folder_keep_a_draft_each(tmp_path):
     here, there = DraftFolder(tmp_path, Sketch), DraftFolder(tmp_path, Sketch)
     there.keep("ring", KeptDraft(at=AT, by="dana", base=Sketch(), drawn=MOVED))
@@ -485,6 +535,99 @@ def test_who_may_not_edit_is_not_offered_to_discard_a_draft_and_leaves_it_by_clo
     with qtbot.waitSignal(window.closing):
         window.close()
     assert {path.parent.name for path in drafts_of(room).rglob("*.draft")} == {"scenes", "rules"}
+
+
+def become(room, role):
+    room.role = role
+    room.role_changed.emit(role)
+
+
+def test_who_may_not_edit_leaves_a_scene_and_its_draft_is_offered_to_who_may(open_room, qtbot):
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    scene.document.apply(MOVED, "Move")
+    become(room, Role.VIEWER)
+    scene.open_camera("gate")
+    assert (scene.camera_id, scene.notice.text) == ("gate", "")
+    room.session_ends.emit()
+    scene.open_camera("ring")
+    assert scene.document.sketch == sketch_of(RING.scene)
+    assert scene.notice.text == ""
+    become(room, Role.SUPERVISOR)
+    assert scene.notice.text.startswith("A draft for Ring, of ")
+    press(scene, "Take it up")
+    assert scene.document.sketch == MOVED
+
+
+def test_who_may_not_edit_answers_no_question_that_who_may_was_asked(open_room, qtbot):
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    scene.document.apply(MOVED, "Move")
+    scene.open_camera("gate")
+    assert "Discard them" in offered_by(scene)
+    become(room, Role.VIEWER)
+    assert scene.notice.text == ""
+    assert scene.document.sketch == MOVED
+
+
+def test_a_draft_that_cannot_be_kept_is_not_left_by_who_may_not_edit(open_room, qtbot):
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    drafts_of(room).mkdir(parents=True, exist_ok=True)
+    (drafts_of(room) / "scenes").write_text("a file stands where the folder should")
+    scene.document.apply(MOVED, "Move")
+    become(room, Role.VIEWER)
+    scene.open_camera("gate")
+    assert (scene.camera_id, scene.document.sketch) == ("ring", MOVED)
+    assert "or they are lost: drafts cannot be kept in" in scene.notice.text
+
+
+def test_who_may_not_edit_sees_what_another_desk_saved_and_the_draft_is_left(open_room, qtbot):
+    room = open_room()
+    scene = scene_of_start(room, qtbot)
+    scene.document.apply(MOVED, "Move")
+    become(room, Role.VIEWER)
+    theirs = replace(RING.scene, lines=(replace(LINE, name="Theirs"),))
+    save_elsewhere(room, theirs)
+    assert scene.document.sketch == sketch_of(theirs)
+    room.session_ends.emit()
+    become(room, Role.SUPERVISOR)
+    assert "changed since" in scene.notice.text
+    press(scene, "Take it up")
+    assert scene.document.sketch == MOVED
+
+
+def test_who_may_not_edit_discards_nothing_of_a_lot_or_camera_that_was_removed(open_room, qtbot):
+    room = open_room()
+    scene, bays = scene_of_start(room, qtbot), bays_of_start(room, qtbot, SEEN_TWICE)
+    scene.document.apply(MOVED, "Move")
+    bays.document.apply(replace(bays.document.sketch, name="North side"), "Rename")
+    become(room, Role.VIEWER)
+    del room.live.lot_plans["north"], room.live.cameras["ring"]
+    room.live.tell_all()
+    assert (offered_by(scene), offered_by(bays)) == (["Export to a file"], ["Export it"])
+    become(room, Role.SUPERVISOR)
+    assert offered_by(scene) == ["Export to a file", "Discard it"]
+    assert offered_by(bays) == ["Export it", "Save it as a new lot", "Discard it"]
+
+
+def test_a_lot_that_was_removed_is_left_by_who_may_not_edit_and_offered_as_a_new_one(open_room, qtbot):
+    room = open_room()
+    bays = bays_of_start(room, qtbot, SEEN_TWICE)
+    with qtbot.waitExposed(bays):
+        bays.show()
+    bays.document.apply(replace(bays.document.sketch, name="North side"), "Rename")
+    become(room, Role.VIEWER)
+    room.live.lot_plans.clear()
+    room.live.lot_plans["south"] = Lot(lot_id="south", name="South", version=1)
+    room.live.tell_all()
+    bays.open_lot("south")
+    assert bays.lot_id == "south"
+    room.session_ends.emit()
+    become(room, Role.SUPERVISOR)
+    assert "The lot North side, drawn until" in bays.notice.text
+    press(bays, "Take it up as a new lot")
+    assert bays.document.sketch.name == "North side"
 
 
 def test_rules_that_another_desk_saved_at_the_last_question_are_not_replaced_either(open_room, qtbot):

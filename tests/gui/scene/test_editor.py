@@ -121,6 +121,28 @@ def test_leaving_a_camera_asks_for_what_is_not_saved_without_a_box(desk):
     assert desk.editor.camera_id == "gate"
 
 
+def test_where_nothing_is_left_to_save_the_editor_goes_on_at_once_and_not_after_a_later_save(desk):
+    move_the_zone(desk)
+    desk.editor.open_camera("gate")
+    desk.editor.document.stack.undo()
+    desk.press("Save them")
+
+    assert desk.saves == []
+    assert desk.editor.camera_id == "gate"
+
+
+def test_who_may_not_edit_starts_no_save_and_goes_nowhere_after_a_later_one(desk):
+    move_the_zone(desk)
+    closed = []
+    desk.editor.set_may_edit(False)
+    desk.editor._save_then(lambda: closed.append(True))
+    desk.editor.set_may_edit(True)
+    desk.keys(Key.Key_S, modifier=Qt.KeyboardModifier.ControlModifier)
+    desk.answer(desk.saves[0][1], 4)
+
+    assert closed == []
+
+
 def test_what_is_not_saved_can_be_discarded_or_kept_when_leaving(desk):
     move_the_zone(desk)
     desk.editor.open_camera("gate")
