@@ -646,8 +646,9 @@ class CameraSlot:
             if self._is_away:
                 return
             observations = self._guarded(partial(self._watch_camera, frame, rgb, letterbox))
+            analyser = self.analyser
         self._watched_s = frame.received_s
-        if self.analyser is not None and self.analyser.wavers:
+        if analyser is not None and analyser.wavers:
             self._wavered_s = frame.received_s
         self._decode_for(frame.received_s)
         self._tell(observations or (), frame)
@@ -770,6 +771,9 @@ class CameraSlot:
     def _begin_anew(self) -> None:
         """Forget what the rules know; of what they had begun no end will come from here."""
         self.analyser = None
+        self._tell_anew()
+
+    def _tell_anew(self) -> None:
         self._gate = MotionGate()
         self._send(RulesReset(camera_id=self.job.camera_id))
 
@@ -792,30 +796,33 @@ class CameraSlot:
     def _analyser_for(self, letterbox: Letterbox) -> CameraAnalyser:
         """Return the rules; new ones go on from what was learned of the camera's view."""
         looked_wh = (letterbox.frame_w, letterbox.frame_h)
-        before: CameraAnalyser | None = None
-        if self.analyser is not None and not is_same_shape(looked_wh, self._analysed_wh or looked_wh):
+        before = self.analyser
+        if before is not None:
+            if is_same_shape(looked_wh, self._analysed_wh or looked_wh):
+                return before
             # Tracks, rules and road plane go by width over height.
-            self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+            self._send_minutes(self._guarded(before.take_last_minutes))
             before = self.analyser
-            self._begin_anew()
-        if self.analyser is None:
-            self._analysed_wh = looked_wh
-            job, engine = self.job, self._engine
-            self.analyser = CameraAnalyser(
-                job.camera_id,
-                job.scene,
-                job.labels,
-                job.tracker,
-                aspect=letterbox.frame_w / letterbox.frame_h,
-                engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
-                wanted_per_s=job.detect_fps,
-            )
-            if before is not None:
-                # Covered is covered in any shape, and in each the camera has a view of its own.
-                self.analyser.go_on_watching(before)
-            elif self.view is not None and self._is_learned_on(self.view, looked_wh):
-                self.analyser.start_from(self.view)
-        return self.analyser
+            self._tell_anew()
+        self._analysed_wh = looked_wh
+        job, engine = self.job, self._engine
+        analyser = CameraAnalyser(
+            job.camera_id,
+            job.scene,
+            job.labels,
+            job.tracker,
+            aspect=letterbox.frame_w / letterbox.frame_h,
+            engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
+            wanted_per_s=job.detect_fps,
+        )
+        if before is not None:
+            # Covered is covered in any shape, and in each the camera has a view of its own.
+            analyser.go_on_watching(before)
+        elif self.view is not None and self._is_learned_on(self.view, looked_wh):
+            analyser.start_from(self.view)
+        # Last of all: who shows pictures asks it, without the lock, whether what is private lies where it was drawn.
+        self.analyser = analyser
+        return analyser
 
     def _is_learned_on(self, view: LearnedView, wh: tuple[int, int]) -> bool:
         """Whether what was learned is of pictures of this shape; an earlier version did not say."""

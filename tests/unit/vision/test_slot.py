@@ -19,6 +19,7 @@ from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
 from core.vision import slot
+from core.vision.analyse import CameraAnalyser
 from core.vision.detector import _Client
 from core.vision.inference import InferenceLoop
 from core.vision.light import Light
@@ -800,6 +801,27 @@ def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed
     assert [one.observation.phase for one in watched.moves] == ["begin", "end"]
     assert watched.brightness > 100
     assert watched.reason == ""
+
+
+@pytest.mark.parametrize("step", ["start_from", "go_on_watching"])
+def test_a_camera_that_was_pushed_is_hidden_also_while_new_rules_hear_of_it(watched, monkeypatch, step):
+    watched.look_at(STREET, 15.0)
+    watched.look_at(PUSHED, 15.0)
+    hidden, teach = [], getattr(CameraAnalyser, step)
+
+    def teach_and_look(*args):
+        hidden.append(watched.slot.report(watched.now_s).is_hidden)
+        teach(*args)
+        hidden.append(watched.slot.report(watched.now_s).is_hidden)
+
+    monkeypatch.setattr(CameraAnalyser, step, teach_and_look)
+    if step == "start_from":
+        watched.begin_anew(watched.views[-1])
+        watched.look_at(PUSHED, 1.0)
+    else:
+        watched.look_at(scaled(PUSHED, (240, 320)), 1.0)
+
+    assert hidden == [True, True]
 
 
 @pytest.mark.parametrize(("wh", "n_anew"), [((120, 160), 1), ((320, 240), 0)])
