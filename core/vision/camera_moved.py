@@ -123,7 +123,7 @@ class MovedRule:
         self._right_at_s: float | None = None
         self._right_light = Light.UNKNOWN
         self._open_s = 0.0
-        self._was_moved = False
+        self._was_moved = self._was_open = False
         self._is_news = False
 
     @property
@@ -147,13 +147,16 @@ class MovedRule:
         self._was_moved = view.is_moved and bool(self._views)
         if self._was_moved:
             self._held.resume()
+        # What could not be judged before can be only once something says where the camera looks.
+        self._was_open = view.is_open and bool(self._views) and not self._was_moved
+        self._open_s = self.OPEN_AFTER_S if self._was_open else 0.0
 
     def forget(self) -> None:
         """What the camera shows now is right: learn it anew."""
         self._views, self._elsewhere, self._shape = {}, {}, 0.0
         self._drawn_before = self._drawn
         self._recent, self._right_at_s, self._open_s = None, None, 0.0
-        self._is_news = self._was_moved = False
+        self._is_news = self._was_moved = self._was_open = False
         self._held.drop()
 
     def take_news(self, told_at: datetime) -> LearnedView | None:
@@ -171,6 +174,7 @@ class MovedRule:
                 if one.likeness
             ),
             is_moved=self._held.has_begun,
+            is_open=self.is_open,
             told_at=told_at,
         )
 
@@ -195,8 +199,8 @@ class MovedRule:
         if own is not None and self._is_flat(recent, own):
             return
         self._judge(edges, light, step_s, moment, note)
-        if self._held.has_begun is not self._was_moved:
-            self._was_moved = self._held.has_begun
+        if (self._held.has_begun, self.is_open) != (self._was_moved, self._was_open):
+            self._was_moved, self._was_open = self._held.has_begun, self.is_open
             self._is_news = any(one.likeness for one in self._views.values())
 
     def say_again(self) -> None:
@@ -277,8 +281,11 @@ class MovedRule:
     def _judge(self, edges: Edges, light: Light, step_s: float, moment: Moment, note: Notebook) -> None:
         assert self._recent is not None
         verdict, best = self._verdict(edges, self._recent, light, moment, note.captured_at)
-        # As with `Held`: one rare picture is not enough.
-        self._open_s = self._open_s + min(step_s, self.OPEN_AFTER_S / 4) if verdict is _Verdict.OPEN else 0.0
+        if verdict is _Verdict.OPEN:
+            # As with `Held`: one rare picture is not enough.
+            self._open_s += min(step_s, self.OPEN_AFTER_S / 4)
+        elif verdict not in {_Verdict.SHIFTED, _Verdict.STRANGE} or not self.is_open:
+            self._open_s = 0.0  # Until what speaks against it is told it stays open.
         is_right = verdict in {_Verdict.HERE, _Verdict.MOSTLY, _Verdict.PARTLY}
         if is_right:
             self._right_at_s = moment.pts_s

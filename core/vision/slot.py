@@ -222,6 +222,7 @@ class CameraSlot:
         self._looked_s = 0.0
         self._due_s = 0.0
         self._watches_camera = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
+        self._watches_moved = Tuning(job.scene).is_watched(ObservationKind.CAMERA_MOVED)
         self._watch_due_s = 0.0
         self._watched_s = self._wavered_s = -math.inf
         self._run: tuple[int, int] | None = None
@@ -563,11 +564,17 @@ class CameraSlot:
         return analyser.is_moved if analyser is not None else self.view is not None and self.view.is_moved
 
     @property
+    def _is_view_open(self) -> bool:
+        analyser = self.analyser
+        if analyser is not None:
+            return analyser.is_view_open
+        return self._watches_moved and self.view is not None and self.view.is_open
+
+    @property
     def _is_hidden(self) -> bool:
         """Whether nobody may see the picture, apart from the rule that says when it stands right again."""
-        analyser = self.analyser
-        is_open = analyser is not None and analyser.is_view_open
-        return bool(self.job.scene.private_parts) and (self._is_moved or is_open)
+        # In this order: what is told to have moved is not open any more.
+        return bool(self.job.scene.private_parts) and (self._is_view_open or self._is_moved)
 
     def _shown(self, frame: StreamFrame) -> StreamFrame:
         if not self._is_hidden:
@@ -770,6 +777,14 @@ class CameraSlot:
 
     def _begin_anew(self) -> None:
         """Forget what the rules know; of what they had begun no end will come from here."""
+        analyser, view = self.analyser, self.view
+        if analyser is not None and view is not None:
+            # Told once a second only, and what is hidden must not be seen until the next rules know of it.
+            self.view = replace(
+                view,
+                is_moved=view.is_moved or analyser.is_moved,
+                is_open=view.is_open or analyser.is_view_open,
+            )
         self.analyser = None
         self._tell_anew()
 

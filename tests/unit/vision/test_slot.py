@@ -961,6 +961,39 @@ def test_a_tile_says_when_nobody_can_judge_in_this_light_whether_its_camera_move
     assert watched.reason == ""
 
 
+@pytest.mark.parametrize("how", ["the next worker", "rules that break"])
+def test_a_camera_that_is_black_for_nobody_can_judge_its_view_stays_so_until_it_can_be_judged(watched, how):
+    watched.look_at(STREET, 15.0)
+    view = watched.views[-1]
+    (lit,) = view.lit
+    other = Light.DAY if lit.light is not Light.DAY else Light.NIGHT
+    strange = scaled(street(seed=9)[::-1, ::-1].astype(np.uint8), VIEW_WH)
+    watched.begin_anew(replace(view, lit=(replace(lit, light=other),)))
+    watched.look_at(strange, 75.0)
+    told = watched.views[-1]
+    shown = []
+
+    def look(picture, seconds):
+        for _ in range(seconds):
+            watched.look_at(picture, 0.2)
+            shown.append(watched.brightness)
+
+    if how == "the next worker":
+        watched.begin_anew(told)
+    else:
+        watched.slot._begin_anew()
+    look(strange, 20)
+
+    assert told.is_open
+    assert max(shown) < 12
+    assert watched.reason == slot.VIEW_BLACK
+
+    watched.look_at(STREET, 12.0)
+
+    assert watched.brightness > 100
+    assert not watched.views[-1].is_open
+
+
 def test_rules_that_break_begin_anew_with_what_was_learned_of_the_view(watched):
     watched.look_at(STREET, 15.0)
 
