@@ -219,6 +219,8 @@ class MovedRule:
         known = next((one for one in self._elsewhere if abs(shape / one - 1.0) <= self.SAME_SHAPE), None)
         if known is None and self._held.has_begun:
             return False  # What is shown now is not right, so it must not be learned.
+        if not self._held.has_begun:
+            self._held.drop()  # What was doubted was a picture of the other shape.
         self._elsewhere[self._shape] = self._views
         self._views = {} if known is None else self._elsewhere.pop(known)
         self._shape = shape if known is None else known
