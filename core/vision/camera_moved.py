@@ -183,11 +183,12 @@ class MovedRule:
         picture, small, grey = moment.picture, moment.grey, moment.fixed_grey
         if picture is None or small is None or grey is None or not self._visible.any():
             return
-        if (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
-            return
+        step_s = self._cadence.due(moment.pts_s)
+        # With every picture: whoever asks what was learned takes it for what pictures of this shape show.
         self._rests = not self._turn_to(moment.height_over_width)
         if self._rests:
             self._recent = None
+        if self._rests or step_s is None or moment.shows_nothing:
             return
         light = self._sense.take(picture, small, moment.pts_s)
         edges = edges_of(grey) * self._visible
@@ -225,6 +226,8 @@ class MovedRule:
         self._views = {} if known is None else self._elsewhere.pop(known)
         self._shape = shape if known is None else known
         self._recent, self._right_at_s, self._open_s = None, None, 0.0
+        # What the other shape had to tell must not be told as of this one.
+        self._is_news = any(one.likeness for one in self._views.values())
         return True
 
     @property
