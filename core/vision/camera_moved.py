@@ -18,7 +18,7 @@ from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, like
 from core.vision.model import ObservationKind, Scene
 from core.vision.scene_rule import Moment, Notebook
 from core.vision.tuning import Tuning
-from core.vision.view import Edges, LearnedView, LitView, Visible, pack_edges, prints_of_view, unpack_edges
+from core.vision.view import LIT, Edges, LearnedView, LitView, Visible, pack_edges, prints_of_view, unpack_edges
 
 
 class _Verdict(Enum):
@@ -113,6 +113,7 @@ class MovedRule:
         self._cadence = Cadence(1.0, RARE_PICTURES_S)
         self._drawn = self._drawn_before = prints_of_view(scene)
         self._visible = visible_beside(scene.private_parts)
+        self._hides = bool(scene.private_parts)
         self._sense = LightSense()
         self._views: dict[Light, _Known] = {}
         self._shape = 0.0
@@ -142,6 +143,8 @@ class MovedRule:
             for one in view.lit
             if (seen := unpack_edges(one.edges)) is not None
         }
+        width, height = view.shapes.get(LIT, (0, 0))
+        self._shape = height / width if width else 0.0
         self._drawn_before = view.drawn if self._views else self._drawn
         self._recent, self._right_at_s = None, None
         self._was_moved = view.is_moved and bool(self._views)
@@ -218,14 +221,16 @@ class MovedRule:
             self._shape = self._shape or shape
             return True
         known = next((one for one in self._elsewhere if abs(shape / one - 1.0) <= self.SAME_SHAPE), None)
-        if known is None and self._held.has_begun:
-            return False  # What is shown now is not right, so it must not be learned.
+        if known is None and (self._held.has_begun or (self.is_open and self._hides)):
+            return False  # What is shown now is not right, or nobody knows: it must not be learned.
         if not self._held.has_begun:
             self._held.drop()  # What was doubted was a picture of the other shape.
         self._elsewhere[self._shape] = self._views
         self._views = {} if known is None else self._elsewhere.pop(known)
         self._shape = shape if known is None else known
-        self._recent, self._right_at_s, self._open_s = None, None, 0.0
+        self._recent, self._right_at_s = None, None
+        if not (self.is_open and self._hides):
+            self._open_s = 0.0
         # What the other shape had to tell must not be told as of this one.
         self._is_news = any(one.likeness for one in self._views.values())
         return True

@@ -833,14 +833,19 @@ class CameraSlot:
         if before is not None:
             # Covered is covered in any shape, and in each the camera has a view of its own.
             analyser.go_on_watching(before)
-        elif self.view is not None and self._is_learned_on(self.view, looked_wh):
+        elif self.view is not None and self._is_of_use(self.view, looked_wh):
             analyser.start_from(self.view)
         # Last of all: who shows pictures asks it, without the lock, whether what is private lies where it was drawn.
         self.analyser = analyser
         return analyser
 
-    def _is_learned_on(self, view: LearnedView, wh: tuple[int, int]) -> bool:
-        """Whether what was learned is of pictures of this shape; an earlier version did not say."""
+    def _is_of_use(self, view: LearnedView, wh: tuple[int, int]) -> bool:
+        """Whether what was learned is of pictures of this shape, which an earlier version did not say.
+
+        What hides private parts holds on any shape: only pictures of its own say that the camera stands right again.
+        """
+        if self.job.scene.private_parts and (view.is_moved or view.is_open):
+            return True
         return is_same_shape(view.shapes.get(LIT, wh), wh)
 
     def _hide_lately(self, analyser: CameraAnalyser, frame: StreamFrame, *, was_hidden: bool) -> None:

@@ -49,7 +49,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.slot import CameraSlot
-from core.vision.view import print_of_part, prints_of_view
+from core.vision.view import LIT, print_of_part, prints_of_view
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
 from tests.unit.vision.pictures import scaled, street
@@ -940,6 +940,26 @@ def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_o
     assert max(first, later) < 12
     assert [one.observation.phase for one in watched.moves] == ["begin", "begin", "end"]
     assert watched.brightness > 100
+
+
+@pytest.mark.parametrize("doubt", ["is_moved", "is_open"])
+def test_the_next_worker_hides_a_camera_whose_masks_lie_elsewhere_also_while_its_pictures_have_another_shape(
+    watched, doubt
+):
+    watched.look_at(STREET, 15.0)
+    shown = []
+
+    watched.begin_anew(replace(watched.views[-1], **{doubt: True}))
+    for _ in range(15):
+        watched.look_at(scaled(STREET, (240, 320)), 1.0)
+        shown.append(watched.brightness)
+    report = watched.slot.report(watched.now_s)
+    watched.look_at(STREET, 12.0)
+
+    assert max(shown) < 12
+    assert report.is_hidden
+    assert watched.brightness > 100
+    assert watched.views[-1].shapes[LIT] == VIEW_WH
 
 
 def test_a_tile_says_when_nobody_can_judge_in_this_light_whether_its_camera_moved(watched):
