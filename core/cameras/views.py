@@ -36,6 +36,7 @@ async def load_views(store: Store) -> dict[str, LearnedView]:
                 drawn=frozenset(known.drawn.split()),
                 lit=tuple(lit[known.camera_id]),
                 is_moved=known.is_moved,
+                is_open=known.is_open,
                 told_at=known.told_at,
                 shapes=shapes[known.camera_id],
             )
@@ -52,7 +53,15 @@ async def keep_view(store: Store, camera_id: str, view: LearnedView) -> None:
             return
         drop_view(session, camera_id)
         drawn = " ".join(sorted(view.drawn))
-        session.add(CameraViewRow(camera_id=camera_id, drawn=drawn, is_moved=view.is_moved, told_at=view.told_at))
+        session.add(
+            CameraViewRow(
+                camera_id=camera_id,
+                drawn=drawn,
+                is_moved=view.is_moved,
+                is_open=view.is_open,
+                told_at=view.told_at,
+            )
+        )
         session.add_all(
             CameraLitViewRow(
                 camera_id=camera_id, light=one.light, edges=one.edges, likeness=one.likeness, seen_at=one.seen_at

@@ -573,7 +573,7 @@ class Calls:
         self._end_later(partial(self._incidents.set_quality, SourceKind.CAMERA, camera_id, Quality.GOOD))
 
     def take_view_accepted(self, camera_id: str) -> None:
-        """Somebody said that a camera stands right: that it moved is over."""
+        """Somebody said that a camera stands right, or drew all of its masks anew: that it moved is over."""
         key = key_at(camera_id, ObservationKind.CAMERA_MOVED.value)
         self._end_later(partial(self._incidents.return_condition, key))
 

@@ -120,7 +120,7 @@ from core.vision.classes import other_size
 from core.vision.dry_run_model import DryRunOrder
 from core.vision.export import ExportProgress, ExportStop
 from core.vision.flow import FlowMinute
-from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, ViewLearned, WorkerConfig
+from core.vision.messages import BaysPictured, ClipKept, EngineFailed, Measured, MoveIsOver, ViewLearned, WorkerConfig
 from core.vision.model import CameraWatched, LineCrossed, Scene
 from core.vision.models import DEMO_NAMES, find_model
 
@@ -1277,6 +1277,8 @@ class Node:
             self._clips_of_alarms.take_clip(message)
         if isinstance(message, EngineFailed) and self._calls is not None:
             self._calls.take_engine_failed(message)
+        if isinstance(message, MoveIsOver) and self._calls is not None:
+            self._calls.take_view_accepted(message.camera_id)
 
     def _as_observed(self, minute: FlowMinute) -> FlowMinute:
         """Return the minute; one that the stand-in saw some of was not observed."""

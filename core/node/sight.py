@@ -27,6 +27,7 @@ from core.vision.messages import (
     EngineOpened,
     Heartbeat,
     Measured,
+    MoveIsOver,
     Observed,
     RulesReset,
     ViewLearned,
@@ -334,7 +335,9 @@ class Sight:
         elif isinstance(message, RulesReset):
             if message.camera_id in self._cameras:
                 self._on_rules_begun_anew(message.camera_id)
-        elif not isinstance(message, BaysPictured | ClipKept | EngineOpened | EngineFailed | Measured | ViewLearned):
+        elif not isinstance(
+            message, BaysPictured | ClipKept | EngineOpened | EngineFailed | Measured | MoveIsOver | ViewLearned
+        ):
             log.warning("a worker said something unknown: %r", type(message))
 
     def mark_restarting(self, camera_ids: tuple[str, ...]) -> None:

@@ -32,6 +32,7 @@ from core.vision.messages import (
     ForgetView,
     Heartbeat,
     KeepClip,
+    MoveIsOver,
     RulesReset,
     SetAttention,
     SetAway,
@@ -124,7 +125,8 @@ class VisionSupervisor:
         Args:
             config: Key and cameras of it are ignored.
             cameras_per_worker: So many share a process.
-            on_message: Hears what workers see (`Heartbeat`, `Observed`, `ViewLearned` of what is drawn now).
+            on_message: Hears what workers see (`Heartbeat`, `Observed`, `ViewLearned` of what is drawn now), and
+                `MoveIsOver`.
             on_worker: Hears whenever a worker starts, opens its engine, fails or ends.
         """
         self._pattern = config
@@ -170,7 +172,7 @@ class VisionSupervisor:
         """Spread `jobs` over the workers; a camera stays where it is while its worker has room."""
         wanted = {job.camera_id: job for job in jobs}
         for camera_id, view in tuple(self._views.items()):
-            kept = view.kept_for(wanted[camera_id].scene) if camera_id in wanted else view
+            kept = self._kept_for(wanted[camera_id], view) if camera_id in wanted else view
             if kept is None:
                 del self._views[camera_id]
             else:
@@ -188,6 +190,16 @@ class VisionSupervisor:
             elif worker.is_culprit and _sources(worker.jobs) != _sources(before.get(worker.key, worker.jobs)):
                 self._forgive(worker)
         self._tell_cameras(before)
+
+    def _kept_for(self, job: CameraJob, view: LearnedView) -> LearnedView | None:
+        """Return what still holds of a view; where it was moved and is not any more, no rule knows of that to end it.
+
+        What is drawn may have been drawn anew in several steps, of which none says that the camera stands right.
+        """
+        kept = view.kept_for(job.scene)
+        if view.is_moved and (kept is None or not kept.is_moved):
+            self._on_message(MoveIsOver(camera_id=job.camera_id))
+        return kept
 
     def _give(self, wanted: Mapping[str, CameraJob]) -> None:
         """Put cameras where there is room; never to those that are suspect."""
@@ -441,7 +453,7 @@ class VisionSupervisor:
             job = worker.jobs.get(message.camera_id)
             if message.camera_id in self._forgetting or job is None:
                 return
-            kept = message.view.kept_for(job.scene)
+            kept = self._kept_for(job, message.view)
             if kept is None:
                 return
             self._views[message.camera_id] = kept

@@ -124,6 +124,7 @@ class CameraViewRow(Base):
     """Prints of its private parts, with blanks between them, or of all that is drawn; without them it means nothing."""
 
     is_moved: Mapped[bool]
+    is_open: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     told_at: Mapped[datetime]
 
 

@@ -18,7 +18,7 @@ from core.vision.likeness import CLEAR, Match, agreeing, compare, edges_of, like
 from core.vision.model import ObservationKind, Scene
 from core.vision.scene_rule import Moment, Notebook
 from core.vision.tuning import Tuning
-from core.vision.view import Edges, LearnedView, LitView, Visible, pack_edges, prints_of_view, unpack_edges
+from core.vision.view import LIT, Edges, LearnedView, LitView, Visible, pack_edges, prints_of_view, unpack_edges
 
 
 class _Verdict(Enum):
@@ -113,6 +113,7 @@ class MovedRule:
         self._cadence = Cadence(1.0, RARE_PICTURES_S)
         self._drawn = self._drawn_before = prints_of_view(scene)
         self._visible = visible_beside(scene.private_parts)
+        self._hides = bool(scene.private_parts)
         self._sense = LightSense()
         self._views: dict[Light, _Known] = {}
         self._shape = 0.0
@@ -123,7 +124,7 @@ class MovedRule:
         self._right_at_s: float | None = None
         self._right_light = Light.UNKNOWN
         self._open_s = 0.0
-        self._was_moved = False
+        self._was_moved = self._was_open = False
         self._is_news = False
 
     @property
@@ -142,18 +143,23 @@ class MovedRule:
             for one in view.lit
             if (seen := unpack_edges(one.edges)) is not None
         }
+        width, height = view.shapes.get(LIT, (0, 0))
+        self._shape = height / width if width else 0.0
         self._drawn_before = view.drawn if self._views else self._drawn
         self._recent, self._right_at_s = None, None
         self._was_moved = view.is_moved and bool(self._views)
         if self._was_moved:
             self._held.resume()
+        # What could not be judged before can be only once something says where the camera looks.
+        self._was_open = view.is_open and bool(self._views) and not self._was_moved
+        self._open_s = self.OPEN_AFTER_S if self._was_open else 0.0
 
     def forget(self) -> None:
         """What the camera shows now is right: learn it anew."""
         self._views, self._elsewhere, self._shape = {}, {}, 0.0
         self._drawn_before = self._drawn
         self._recent, self._right_at_s, self._open_s = None, None, 0.0
-        self._is_news = self._was_moved = False
+        self._is_news = self._was_moved = self._was_open = False
         self._held.drop()
 
     def take_news(self, told_at: datetime) -> LearnedView | None:
@@ -171,6 +177,7 @@ class MovedRule:
                 if one.likeness
             ),
             is_moved=self._held.has_begun,
+            is_open=self.is_open,
             told_at=told_at,
         )
 
@@ -179,11 +186,12 @@ class MovedRule:
         picture, small, grey = moment.picture, moment.grey, moment.fixed_grey
         if picture is None or small is None or grey is None or not self._visible.any():
             return
-        if (step_s := self._cadence.due(moment.pts_s)) is None or moment.shows_nothing:
-            return
+        step_s = self._cadence.due(moment.pts_s)
+        # With every picture: whoever asks what was learned takes it for what pictures of this shape show.
         self._rests = not self._turn_to(moment.height_over_width)
         if self._rests:
             self._recent = None
+        if self._rests or step_s is None or moment.shows_nothing:
             return
         light = self._sense.take(picture, small, moment.pts_s)
         edges = edges_of(grey) * self._visible
@@ -195,8 +203,8 @@ class MovedRule:
         if own is not None and self._is_flat(recent, own):
             return
         self._judge(edges, light, step_s, moment, note)
-        if self._held.has_begun is not self._was_moved:
-            self._was_moved = self._held.has_begun
+        if (self._held.has_begun, self.is_open) != (self._was_moved, self._was_open):
+            self._was_moved, self._was_open = self._held.has_begun, self.is_open
             self._is_news = any(one.likeness for one in self._views.values())
 
     def say_again(self) -> None:
@@ -213,12 +221,18 @@ class MovedRule:
             self._shape = self._shape or shape
             return True
         known = next((one for one in self._elsewhere if abs(shape / one - 1.0) <= self.SAME_SHAPE), None)
-        if known is None and self._held.has_begun:
-            return False  # What is shown now is not right, so it must not be learned.
+        if known is None and (self._held.has_begun or (self.is_open and self._hides)):
+            return False  # What is shown now is not right, or nobody knows: it must not be learned.
+        if not self._held.has_begun:
+            self._held.drop()  # What was doubted was a picture of the other shape.
         self._elsewhere[self._shape] = self._views
         self._views = {} if known is None else self._elsewhere.pop(known)
         self._shape = shape if known is None else known
-        self._recent, self._right_at_s, self._open_s = None, None, 0.0
+        self._recent, self._right_at_s = None, None
+        if not (self.is_open and self._hides):
+            self._open_s = 0.0
+        # What the other shape had to tell must not be told as of this one.
+        self._is_news = any(one.likeness for one in self._views.values())
         return True
 
     @property
@@ -277,8 +291,11 @@ class MovedRule:
     def _judge(self, edges: Edges, light: Light, step_s: float, moment: Moment, note: Notebook) -> None:
         assert self._recent is not None
         verdict, best = self._verdict(edges, self._recent, light, moment, note.captured_at)
-        # As with `Held`: one rare picture is not enough.
-        self._open_s = self._open_s + min(step_s, self.OPEN_AFTER_S / 4) if verdict is _Verdict.OPEN else 0.0
+        if verdict is _Verdict.OPEN:
+            # As with `Held`: one rare picture is not enough.
+            self._open_s += min(step_s, self.OPEN_AFTER_S / 4)
+        elif verdict not in {_Verdict.SHIFTED, _Verdict.STRANGE} or not self.is_open:
+            self._open_s = 0.0  # Until what speaks against it is told it stays open.
         is_right = verdict in {_Verdict.HERE, _Verdict.MOSTLY, _Verdict.PARTLY}
         if is_right:
             self._right_at_s = moment.pts_s

@@ -88,6 +88,13 @@ class ViewLearned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveIsOver:
+    """To the node: a camera was told to have moved, and all that was drawn on it then is drawn anew by now."""
+
+    camera_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetView:
     """Node to worker: what this camera shows now is what its scene is drawn for."""
 

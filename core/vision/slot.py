@@ -222,6 +222,7 @@ class CameraSlot:
         self._looked_s = 0.0
         self._due_s = 0.0
         self._watches_camera = any(Tuning(job.scene).is_watched(kind) for kind in AT_THE_CAMERA)
+        self._watches_moved = Tuning(job.scene).is_watched(ObservationKind.CAMERA_MOVED)
         self._watch_due_s = 0.0
         self._watched_s = self._wavered_s = -math.inf
         self._run: tuple[int, int] | None = None
@@ -563,11 +564,17 @@ class CameraSlot:
         return analyser.is_moved if analyser is not None else self.view is not None and self.view.is_moved
 
     @property
+    def _is_view_open(self) -> bool:
+        analyser = self.analyser
+        if analyser is not None:
+            return analyser.is_view_open
+        return self._watches_moved and self.view is not None and self.view.is_open
+
+    @property
     def _is_hidden(self) -> bool:
         """Whether nobody may see the picture, apart from the rule that says when it stands right again."""
-        analyser = self.analyser
-        is_open = analyser is not None and analyser.is_view_open
-        return bool(self.job.scene.private_parts) and (self._is_moved or is_open)
+        # In this order: what is told to have moved is not open any more.
+        return bool(self.job.scene.private_parts) and (self._is_view_open or self._is_moved)
 
     def _shown(self, frame: StreamFrame) -> StreamFrame:
         if not self._is_hidden:
@@ -646,8 +653,9 @@ class CameraSlot:
             if self._is_away:
                 return
             observations = self._guarded(partial(self._watch_camera, frame, rgb, letterbox))
+            analyser = self.analyser
         self._watched_s = frame.received_s
-        if self.analyser is not None and self.analyser.wavers:
+        if analyser is not None and analyser.wavers:
             self._wavered_s = frame.received_s
         self._decode_for(frame.received_s)
         self._tell(observations or (), frame)
@@ -769,7 +777,18 @@ class CameraSlot:
 
     def _begin_anew(self) -> None:
         """Forget what the rules know; of what they had begun no end will come from here."""
+        analyser, view = self.analyser, self.view
+        if analyser is not None and view is not None:
+            # Told once a second only, and what is hidden must not be seen until the next rules know of it.
+            self.view = replace(
+                view,
+                is_moved=view.is_moved or analyser.is_moved,
+                is_open=view.is_open or analyser.is_view_open,
+            )
         self.analyser = None
+        self._tell_anew()
+
+    def _tell_anew(self) -> None:
         self._gate = MotionGate()
         self._send(RulesReset(camera_id=self.job.camera_id))
 
@@ -792,33 +811,41 @@ class CameraSlot:
     def _analyser_for(self, letterbox: Letterbox) -> CameraAnalyser:
         """Return the rules; new ones go on from what was learned of the camera's view."""
         looked_wh = (letterbox.frame_w, letterbox.frame_h)
-        before: CameraAnalyser | None = None
-        if self.analyser is not None and not is_same_shape(looked_wh, self._analysed_wh or looked_wh):
+        before = self.analyser
+        if before is not None:
+            if is_same_shape(looked_wh, self._analysed_wh or looked_wh):
+                return before
             # Tracks, rules and road plane go by width over height.
-            self._send_minutes(self._guarded(self.analyser.take_last_minutes))
+            self._send_minutes(self._guarded(before.take_last_minutes))
             before = self.analyser
-            self._begin_anew()
-        if self.analyser is None:
-            self._analysed_wh = looked_wh
-            job, engine = self.job, self._engine
-            self.analyser = CameraAnalyser(
-                job.camera_id,
-                job.scene,
-                job.labels,
-                job.tracker,
-                aspect=letterbox.frame_w / letterbox.frame_h,
-                engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
-                wanted_per_s=job.detect_fps,
-            )
-            if before is not None:
-                # Covered is covered in any shape, and in each the camera has a view of its own.
-                self.analyser.go_on_watching(before)
-            elif self.view is not None and self._is_learned_on(self.view, looked_wh):
-                self.analyser.start_from(self.view)
-        return self.analyser
+            self._tell_anew()
+        self._analysed_wh = looked_wh
+        job, engine = self.job, self._engine
+        analyser = CameraAnalyser(
+            job.camera_id,
+            job.scene,
+            job.labels,
+            job.tracker,
+            aspect=letterbox.frame_w / letterbox.frame_h,
+            engine_labels=engine.labels if engine is not None and job.detect_fps > 0 else (),
+            wanted_per_s=job.detect_fps,
+        )
+        if before is not None:
+            # Covered is covered in any shape, and in each the camera has a view of its own.
+            analyser.go_on_watching(before)
+        elif self.view is not None and self._is_of_use(self.view, looked_wh):
+            analyser.start_from(self.view)
+        # Last of all: who shows pictures asks it, without the lock, whether what is private lies where it was drawn.
+        self.analyser = analyser
+        return analyser
 
-    def _is_learned_on(self, view: LearnedView, wh: tuple[int, int]) -> bool:
-        """Whether what was learned is of pictures of this shape; an earlier version did not say."""
+    def _is_of_use(self, view: LearnedView, wh: tuple[int, int]) -> bool:
+        """Whether what was learned is of pictures of this shape, which an earlier version did not say.
+
+        What hides private parts holds on any shape: only pictures of its own say that the camera stands right again.
+        """
+        if self.job.scene.private_parts and (view.is_moved or view.is_open):
+            return True
         return is_same_shape(view.shapes.get(LIT, wh), wh)
 
     def _hide_lately(self, analyser: CameraAnalyser, frame: StreamFrame, *, was_hidden: bool) -> None:

@@ -58,6 +58,7 @@ class LearnedView:
         drawn: What was drawn on it, as `prints_of_view` says. Where nothing of that is drawn any more it means nothing.
         lit: At most one for each light.
         is_moved: When this was told, the camera showed something else.
+        is_open: When this was told it had been impossible for a while to judge whether the camera moved.
         told_at: Wall time.
         shapes: Upright size of the main stream's pictures [px] that things were drawn on: by the print of each private
             part, and by that of all that is drawn. What is not drawn any more stays: it may be drawn again. By
@@ -67,6 +68,7 @@ class LearnedView:
     drawn: frozenset[str]
     lit: tuple[LitView, ...]
     is_moved: bool = False
+    is_open: bool = False
     told_at: datetime
     shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -83,13 +85,13 @@ class LearnedView:
         if print_of_drawing(scene) in self.drawn:
             # Learned by an earlier version, which went by lines where parts are private, too.
             return replace(self, drawn=drawn)
-        return replace(self, drawn=drawn, lit=(), is_moved=False) if self.shapes else None
+        return replace(self, drawn=drawn, lit=(), is_moved=False, is_open=False) if self.shapes else None
 
     def forgotten_for(self, scene: Scene) -> LearnedView | None:
         """Return what of this still holds once somebody said that what the camera shows now is what `scene` is for."""
         gone = prints_of_shapes(scene)
         shapes = {print_: wh for print_, wh in self.shapes.items() if print_ not in gone}
-        return replace(self, lit=(), is_moved=False, shapes=shapes) if shapes else None
+        return replace(self, lit=(), is_moved=False, is_open=False, shapes=shapes) if shapes else None
 
 
 def prints_of_view(scene: Scene) -> frozenset[str]:

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import psutil
@@ -11,7 +13,9 @@ import pytest
 from core.media.model import SourceSpec
 from core.node import supervisor as supervisor_module
 from core.node.supervisor import VisionSupervisor
-from core.vision.messages import CameraJob, Heartbeat, RulesReset, StopWorker, WorkerConfig
+from core.vision.messages import CameraJob, Heartbeat, MoveIsOver, RulesReset, StopWorker, WorkerConfig
+from core.vision.model import Mask, Scene
+from core.vision.view import LearnedView, prints_of_view
 
 LONG_AGO_S = -1e6
 
@@ -100,6 +104,25 @@ def test_what_began_in_a_worker_that_crashes_while_it_leaves_is_said_to_be_forgo
         assert RulesReset(camera_id="a") not in watched.messages
 
     play(scenario, cameras_per_worker=1)
+
+
+def test_a_camera_moved_no_more_once_the_last_of_its_masks_was_drawn_anew_in_whichever_step(play):
+    def scene(*lefts):
+        corners = (((left, 0.0), (left + 0.1, 0.0), (left, 0.1)) for left in lefts)
+        return Scene(masks=tuple(Mask(key=f"{n}", name="Window", polygon=one) for n, one in enumerate(corners)))
+
+    async def scenario(watched, supervisor):
+        drawn, told = prints_of_view(scene(0.1, 0.6)), []
+        moved = LearnedView(drawn=drawn, lit=(), is_moved=True, told_at=datetime.now(UTC), shapes={"a": (640, 360)})
+        supervisor.know_views({"a": moved, "b": replace(moved, is_moved=False)})
+
+        for now in (scene(0.1, 0.6), scene(0.2, 0.6), scene(0.2, 0.7)):
+            supervisor.set_cameras(tuple(replace(watched.job(one), scene=now) for one in ("a", "b")))
+            told.append([one for one in watched.messages if isinstance(one, MoveIsOver)])
+
+        assert told == [[], [], [MoveIsOver(camera_id="a")]]
+
+    play(scenario)
 
 
 def test_workers_are_looked_after_also_where_whoever_hears_of_them_breaks(play, caplog):

@@ -57,6 +57,27 @@ def test_a_database_of_before_keeps_its_views_and_takes_the_shapes_that_things_a
     assert after == view
 
 
+def test_a_view_of_before_could_be_judged_and_one_that_cannot_be_is_kept_as_such(
+    tmp_path: Path, database_before
+) -> None:
+    file = database_before("0039")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
+            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
+        )
+    view = LearnedView(drawn=frozenset({"new"}), lit=(), is_open=True, told_at=datetime(2026, 11, 23, tzinfo=UTC))
+
+    room = Room(sqlite_url(file), tmp_path)
+    room.run(room.cameras.add(SUSI, Camera(camera_id="pier", name="Pier", address="rtsp://cam/2")))
+    room.run(keep_view(room.store, "pier", view))
+    views = room.run(load_views(room.store))
+    room.close()
+
+    assert not views["bridge"].is_open
+    assert views["pier"] == view
+
+
 def test_a_view_that_was_known_by_one_print_is_kept_and_the_next_one_is_known_by_many(
     tmp_path: Path, database_before
 ) -> None:

@@ -269,6 +269,29 @@ def test_a_change_between_streams_of_one_picture_is_no_movement():
     assert told(watch_pictures(Scene(), pictures)) == []
 
 
+def test_what_is_doubted_in_pictures_of_one_shape_is_no_doubt_of_another():
+    rules = SceneRules("cam-1", Scene(), ASPECT)
+    for at_s, picture in filmed(23, change=after(20, lambda picture, _: np.roll(picture, 13, 1))):
+        rules.update((), at_s, START_AT, picture)
+    is_doubted = rules.wavers
+    for at_s, picture in filmed(3, from_s=23):
+        rules.update((), at_s, START_AT, scaled(picture, (320, 240)))
+
+    assert (is_doubted, rules.wavers) == (True, False)
+
+
+def test_what_was_learned_of_one_shape_is_told_only_while_pictures_have_it():
+    rules = SceneRules("cam-1", Scene(), ASPECT)
+    for at_s, picture in filmed(20):
+        rules.update((), at_s, START_AT, picture)
+    rules.update((), 20.0, START_AT, scaled(picture, (320, 240)))
+    on_the_other = rules.take_view(START_AT)
+    rules.update((), 20.1, START_AT, picture)
+
+    assert on_the_other is None
+    assert rules.take_view(START_AT) is not None
+
+
 @pytest.mark.parametrize("wh", [(640, 360), (640, 480), (360, 640)])
 def test_how_far_it_moved_is_a_part_of_the_width_whatever_the_shape(wh):
     by = round(wh[0] * 0.1)

@@ -19,6 +19,7 @@ from core.media.model import SourceSpec
 from core.media.ring import FrameRing, RingReader
 from core.media.stream import StreamFrame
 from core.vision import slot
+from core.vision.analyse import CameraAnalyser
 from core.vision.detector import _Client
 from core.vision.inference import InferenceLoop
 from core.vision.light import Light
@@ -48,7 +49,7 @@ from core.vision.model import (
     Zone,
 )
 from core.vision.slot import CameraSlot
-from core.vision.view import print_of_part, prints_of_view
+from core.vision.view import LIT, print_of_part, prints_of_view
 from tests.fixtures.processes import wait_until
 from tests.unit.media.test_pushed import put
 from tests.unit.vision.pictures import scaled, street
@@ -802,6 +803,27 @@ def test_where_parts_are_private_nobody_sees_what_a_camera_shows_that_was_pushed
     assert watched.reason == ""
 
 
+@pytest.mark.parametrize("step", ["start_from", "go_on_watching"])
+def test_a_camera_that_was_pushed_is_hidden_also_while_new_rules_hear_of_it(watched, monkeypatch, step):
+    watched.look_at(STREET, 15.0)
+    watched.look_at(PUSHED, 15.0)
+    hidden, teach = [], getattr(CameraAnalyser, step)
+
+    def teach_and_look(*args):
+        hidden.append(watched.slot.report(watched.now_s).is_hidden)
+        teach(*args)
+        hidden.append(watched.slot.report(watched.now_s).is_hidden)
+
+    monkeypatch.setattr(CameraAnalyser, step, teach_and_look)
+    if step == "start_from":
+        watched.begin_anew(watched.views[-1])
+        watched.look_at(PUSHED, 1.0)
+    else:
+        watched.look_at(scaled(PUSHED, (240, 320)), 1.0)
+
+    assert hidden == [True, True]
+
+
 @pytest.mark.parametrize(("wh", "n_anew"), [((120, 160), 1), ((320, 240), 0)])
 def test_rules_go_by_the_shape_that_the_picture_has_now(camera, wh, n_anew):
     camera.slot.use_detector(ENGINE)
@@ -920,6 +942,26 @@ def test_the_next_worker_hides_a_camera_that_was_pushed_from_its_first_picture_o
     assert watched.brightness > 100
 
 
+@pytest.mark.parametrize("doubt", ["is_moved", "is_open"])
+def test_the_next_worker_hides_a_camera_whose_masks_lie_elsewhere_also_while_its_pictures_have_another_shape(
+    watched, doubt
+):
+    watched.look_at(STREET, 15.0)
+    shown = []
+
+    watched.begin_anew(replace(watched.views[-1], **{doubt: True}))
+    for _ in range(15):
+        watched.look_at(scaled(STREET, (240, 320)), 1.0)
+        shown.append(watched.brightness)
+    report = watched.slot.report(watched.now_s)
+    watched.look_at(STREET, 12.0)
+
+    assert max(shown) < 12
+    assert report.is_hidden
+    assert watched.brightness > 100
+    assert watched.views[-1].shapes[LIT] == VIEW_WH
+
+
 def test_a_tile_says_when_nobody_can_judge_in_this_light_whether_its_camera_moved(watched):
     watched.look_at(STREET, 15.0)
     (view,) = watched.views
@@ -937,6 +979,39 @@ def test_a_tile_says_when_nobody_can_judge_in_this_light_whether_its_camera_move
     watched.look_at(STREET, 12.0)
 
     assert watched.reason == ""
+
+
+@pytest.mark.parametrize("how", ["the next worker", "rules that break"])
+def test_a_camera_that_is_black_for_nobody_can_judge_its_view_stays_so_until_it_can_be_judged(watched, how):
+    watched.look_at(STREET, 15.0)
+    view = watched.views[-1]
+    (lit,) = view.lit
+    other = Light.DAY if lit.light is not Light.DAY else Light.NIGHT
+    strange = scaled(street(seed=9)[::-1, ::-1].astype(np.uint8), VIEW_WH)
+    watched.begin_anew(replace(view, lit=(replace(lit, light=other),)))
+    watched.look_at(strange, 75.0)
+    told = watched.views[-1]
+    shown = []
+
+    def look(picture, seconds):
+        for _ in range(seconds):
+            watched.look_at(picture, 0.2)
+            shown.append(watched.brightness)
+
+    if how == "the next worker":
+        watched.begin_anew(told)
+    else:
+        watched.slot._begin_anew()
+    look(strange, 20)
+
+    assert told.is_open
+    assert max(shown) < 12
+    assert watched.reason == slot.VIEW_BLACK
+
+    watched.look_at(STREET, 12.0)
+
+    assert watched.brightness > 100
+    assert not watched.views[-1].is_open
 
 
 def test_rules_that_break_begin_anew_with_what_was_learned_of_the_view(watched):
