@@ -131,6 +131,10 @@ class Replay:
         """Nothing is held."""
 
 
+_LAST_S = 1.0
+"""A program that ended is read to its end in less."""
+
+
 class PipeSource:
     """A program that writes JPEGs to its output one after the other; the newest one counts."""
 
@@ -155,11 +159,15 @@ class PipeSource:
         Raises:
             UnavailableError: The program ended, or says nothing any more.
         """
+        has_ended = self._process.poll() is not None
+        if has_ended:
+            # What it wrote last is still on its way through the pipe.
+            self._reader.join(_LAST_S)
         with self._lock:
             picture, self._newest = self._newest, None
         if picture is not None:
             return picture
-        if self._process.poll() is not None:
+        if has_ended:
             raise UnavailableError(f"{self._name} ended with {self._process.returncode}.", hint="Is the camera there?")
         if time.monotonic() - self._came_s > SILENT_AFTER_S:
             raise UnavailableError(f"{self._name} sends no pictures any more.", hint="It is started again.")
