@@ -16,6 +16,7 @@ from uuid import uuid4
 import psutil
 from PySide6.QtCore import QObject, QTimer
 
+from app.files import replace_file
 from app.room import Room
 from core.kernel.log import OncePerLoss
 from core.kernel.wire import from_bytes, to_bytes
@@ -79,12 +80,9 @@ class DraftFolder(Generic[T]):
                 drawn=to_bytes(kept.drawn),
             )
         )
-        path = self._own(key)
-        part = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
-            part.replace(path)
+            replace_file(self._own(key), content)
         except OSError as error:
             fault = f"drafts cannot be kept in {self._folder} ({error.strerror or error})."
             self._once.lost("keep", fault)

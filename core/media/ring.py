@@ -43,7 +43,10 @@ MAX_LABELS = 256
 MAX_PICTURE_WH = (3840, 2160)
 """As much as the largest usual screen shows; a wall's pictures are much smaller."""
 
-_USUAL_BYTES = SLOT_HEADER_BYTES + 1920 * 1080 * 4
+USUAL_WH = (1920, 1080)
+"""A tile in this size has to fit memory; a larger one where there is room for it."""
+
+_USUAL_BYTES = SLOT_HEADER_BYTES + USUAL_WH[0] * USUAL_WH[1] * 4
 _SPARE_BYTES = 4 * 1024 * 1024
 """So much more than its picture a slot keeps: tiles that grow and shrink a little cost no calls of the system."""
 

@@ -10,13 +10,11 @@ import av
 import numpy as np
 
 from core.media.convert import to_jpeg
-from core.media.ring import RingReader
+from core.media.ring import USUAL_WH, RingReader
 from core.node.model import Picture
 from core.vision.model import Track
 
 QUALITY = 80
-MAX_WH = (1920, 1080)
-"""What another machine zooms into is no larger than this: five a second of a whole 4K screen would fill its line."""
 
 
 class Pictures:
@@ -55,7 +53,8 @@ class Pictures:
                 width=frame.width,
                 height=frame.height,
                 epoch=frame.epoch,
-                jpeg=to_jpeg(picture, max_wh=MAX_WH, quality=QUALITY),
+                # Five a second of a whole 4K screen would fill the line.
+                jpeg=to_jpeg(picture, max_wh=USUAL_WH, quality=QUALITY),
                 tracks_pts_s=found.pts_s if found else 0.0,
                 tracks=tuple(
                     Track(

@@ -376,7 +376,7 @@ class Sight:
         return total.n_frames, total.n_dropped, total.n_detections, total.n_observations
 
     def take_counts(self) -> list[LineCount]:
-        """Return the counts of minutes since the last call; open minutes too, the store adds up."""
+        """Return the counts of minutes since the last call; open minutes too: what comes later is added to them."""
         taken = [
             LineCount(
                 camera_id=camera_id,

@@ -22,7 +22,7 @@ from core.media.camera_source import CameraSource, is_same_shape
 from core.media.convert import Letterbox, TileScaler, to_jpeg
 from core.media.masks import black_picture
 from core.media.model import StreamReport, StreamState
-from core.media.ring import FrameRing, TrackMark
+from core.media.ring import USUAL_WH, FrameRing, TrackMark
 from core.media.stream import StreamFrame
 from core.vision.analyse import Analysed, CameraAnalyser
 from core.vision.camera_condition import RARE_PICTURES_S
@@ -62,9 +62,6 @@ BAYS_WH, BAYS_QUALITY = (2560, 1440), 90
 
 DETAIL_WH = (2560, 1440)
 """What is small and far away is found in the large stream: the small one has no more of it than the network sees."""
-
-USUAL_WH = (1920, 1080)
-"""A tile in this size has to fit memory; a larger one where there is room for it."""
 
 SILENT_KINDS = (ObservationKind.ZONE_ENTERED, ObservationKind.LINE_CROSSED)
 """They are counted and call nobody: no picture is kept of them."""
@@ -635,7 +632,6 @@ class CameraSlot:
         if self._looks is not None and is_due(frame.read_s, self._due_s):
             self._due_s = next_due_s(self._due_s, frame.read_s, self.job.detect_fps * self.share)
             self._guarded(partial(self._consider, frame))
-
         if self._watches_camera and self._nobody_looks(frame.read_s):
             self._guarded(partial(self._watch, frame))
 

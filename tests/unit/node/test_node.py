@@ -50,6 +50,7 @@ from core.vision.model import (
     Phase,
     Scene,
 )
+from tests.fixtures.nodes import until
 from tests.fixtures.room import SUSI
 from tests.unit.vision.toy_model import save_toy_openvino
 
@@ -411,11 +412,6 @@ def test_a_model_that_cannot_be_read_calls_and_runs_as_soon_as_it_can_be(folders
 
     def engines(node):
         return [report.engine for report in node.health().workers if report.engine is not None]
-
-    async def until(is_true):
-        async with asyncio.timeout(60.0):
-            while not is_true():
-                await asyncio.sleep(0.02)
 
     async def scenario(node):
         (alarm,) = await alarms_of(node, 1)

@@ -16,6 +16,7 @@ from core.node.node import Node
 from core.node.rereading import Rereading
 from core.node.standing_work import StandingWork
 from core.vision.model import Mask, Scene
+from tests.fixtures.nodes import knows_its_cameras, run_in, until
 from tests.fixtures.postgres import postgres_server, postgres_url  # noqa: F401
 
 pytestmark = pytest.mark.timeout(180)
@@ -33,27 +34,6 @@ def make_node(tmp_path, monkeypatch):
         return Node(settings, Folders(data=tmp_path / "data", runtime=tmp_path / "run"))
 
     return make
-
-
-def run_in(node, scenario):
-    """Run `await scenario()` while the node runs."""
-
-    async def run():
-        running = asyncio.create_task(node.run())
-        try:
-            await until(lambda: node.services is not None and node._sight._are_cameras_known)
-            await scenario()
-        finally:
-            node.stop_soon()
-            await running
-
-    asyncio.run(run())
-
-
-async def until(is_true):
-    async with asyncio.timeout(60.0):
-        while not is_true():
-            await asyncio.sleep(0.02)
 
 
 def a_camera(camera_id, *, is_enabled=False):
@@ -93,7 +73,7 @@ def test_a_change_of_many_cameras_reads_their_list_once_or_twice(make_node, monk
         assert n_for_edits <= 2
         assert len(readings) - n_for_edits <= 2
 
-    run_in(node, scenario)
+    run_in(node, scenario, is_ready=knows_its_cameras)
 
 
 def test_what_changes_while_the_list_is_read_is_read_too(make_node):
@@ -108,7 +88,7 @@ def test_what_changes_while_the_list_is_read_is_read_too(make_node):
 
         await until(lambda: node._sight.camera("north") is not None and node._sight.camera("north").scene.masks)
 
-    run_in(node, scenario)
+    run_in(node, scenario, is_ready=knows_its_cameras)
 
 
 def names_of_notices(node):
@@ -139,7 +119,7 @@ def test_a_mask_holds_though_the_database_went_away_once_it_was_saved(
 
         assert "cameras" not in names_of_notices(node)
 
-    run_in(node, scenario)
+    run_in(node, scenario, is_ready=knows_its_cameras)
 
 
 def test_only_a_change_that_cannot_be_read_is_said_not_to_be_in_force(monkeypatch):

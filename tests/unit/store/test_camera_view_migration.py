@@ -13,6 +13,15 @@ from core.vision.view import LearnedView, LitView
 from tests.fixtures.room import SUSI, Room
 
 
+def keep_as_before(file: Path) -> None:
+    """Write a view as an earlier version did."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
+            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
+        )
+
+
 def test_the_view_of_the_version_before_is_kept_in_a_light_that_nobody_knows(tmp_path: Path, database_before) -> None:
     file = database_before("0033")
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -34,11 +43,7 @@ def test_a_database_of_before_keeps_its_views_and_takes_the_shapes_that_things_a
     tmp_path: Path, database_before
 ) -> None:
     file = database_before("0037")
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(
-            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
-            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
-        )
+    keep_as_before(file)
     view = LearnedView(
         drawn=frozenset({"new"}),
         lit=(),
@@ -61,11 +66,7 @@ def test_a_view_of_before_could_be_judged_and_one_that_cannot_be_is_kept_as_such
     tmp_path: Path, database_before
 ) -> None:
     file = database_before("0039")
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(
-            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
-            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
-        )
+    keep_as_before(file)
     view = LearnedView(drawn=frozenset({"new"}), lit=(), is_open=True, told_at=datetime(2026, 11, 23, tzinfo=UTC))
 
     room = Room(sqlite_url(file), tmp_path)
@@ -82,11 +83,7 @@ def test_a_view_that_was_known_by_one_print_is_kept_and_the_next_one_is_known_by
     tmp_path: Path, database_before
 ) -> None:
     file = database_before("0038")
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute(
-            "INSERT INTO camera_view (camera_id, drawn, is_moved, told_at)"
-            " VALUES ('bridge', 'print', 1, '2026-11-22 12:00:00.000000')"
-        )
+    keep_as_before(file)
     many = frozenset(f"{n:064x}" for n in range(9))
     view = LearnedView(drawn=many, lit=(), is_moved=True, told_at=datetime(2026, 11, 23, tzinfo=UTC))
 

@@ -52,6 +52,14 @@ async def store(service: TrafficService) -> None:
         await service.store_minutes()
 
 
+async def measure_for(service, clock, *, n_minutes):
+    """Measure one minute after the other, and try to store each."""
+    for n in range(n_minutes):
+        service.take_minutes([at(n)])
+        clock.advance(seconds=180)
+        await store(service)
+
+
 def in_runs(tmp_path: Path, *bodies) -> FakeClock:
     """Run each body with a node's service of its own over the same database and data folder."""
     clock = FakeClock(MINUTE)
@@ -167,10 +175,7 @@ def test_a_long_outage_is_stored_in_turns_and_in_order(tmp_path, monkeypatch):
 
     async def body(service, clock):
         with outage(service):
-            for n in range(5):
-                service.take_minutes([at(n)])
-                clock.advance(seconds=180)
-                await store(service)
+            await measure_for(service, clock, n_minutes=5)
         await store(service)
         assert list(await measured(service)) == ["12:00 cam-1 lane-1", "12:01 cam-1 lane-1"]
         await store(service)
@@ -185,10 +190,7 @@ def test_what_does_not_fit_on_the_disk_is_given_up_oldest_first_and_said(tmp_pat
 
     async def body(service, clock):
         with outage(service):
-            for n in range(20):
-                service.take_minutes([at(n)])
-                clock.advance(seconds=180)
-                await store(service)
+            await measure_for(service, clock, n_minutes=20)
         for _ in range(4):
             await store(service)
 
@@ -209,10 +211,7 @@ def test_where_the_disk_takes_nothing_minutes_wait_in_memory_and_what_is_given_u
 
     async def body(service, clock):
         with outage(service):
-            for n in range(5):
-                service.take_minutes([at(n)])
-                clock.advance(seconds=180)
-                await store(service)
+            await measure_for(service, clock, n_minutes=5)
         said = " ".join(sentence for sentence, _ in service.notices())
         assert "cannot be kept in" in said
         assert "(2 min, 2 rows): it could not be stored, and memory has room for 3 rows." in said

@@ -3,7 +3,6 @@
 import contextlib
 import multiprocessing
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from core.media.ring import FrameRing
 from core.vision import worker as worker_module
 from core.vision.messages import CameraJob, SetCameras, WorkerConfig
 from tests.fixtures.clips import make_clip
+from tests.fixtures.processes import wait_until
 
 
 @contextlib.contextmanager
@@ -41,13 +41,6 @@ def ends():
     node.close()
 
 
-def until(is_true, timeout_s=20.0):
-    deadline_s = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("has_sub", [False, True])
 def test_a_camera_for_which_no_thread_is_left_says_so_and_is_tried_again(monkeypatch, ends, tmp_path, job, has_sub):
     monkeypatch.setattr(worker_module, "AGAIN_S", 0.0)
@@ -58,14 +51,14 @@ def test_a_camera_for_which_no_thread_is_left_says_so_and_is_tried_again(monkeyp
         return worker._heartbeat().streams[0]
 
     worker._set_cameras((job,))
-    until(lambda: report().state is StreamState.LIVE)
+    wait_until(lambda: report().state is StreamState.LIVE)
 
     with no_thread_left():
         worker._set_cameras((replace(job, detect_fps=5.0),))
         said = report()
     n_threads = sum("cam-1" in thread.name for thread in threading.enumerate())
     worker._try_again()
-    until(lambda: report().state is StreamState.LIVE)
+    wait_until(lambda: report().state is StreamState.LIVE)
     worker._close_all()
 
     assert (said.state, said.reason) == (StreamState.UNUSABLE, "can't start new thread")
@@ -81,8 +74,8 @@ def test_what_the_node_asks_of_a_worker_that_ends_itself_opens_no_camera(monkeyp
     def close_while_asked():
         node.send(SetCameras(cameras=(job,)))
         close_all()
-        until(lambda: not its_own.poll())
-        until(lambda: "node" not in {thread.name for thread in threading.enumerate()})
+        wait_until(lambda: not its_own.poll())
+        wait_until(lambda: "node" not in {thread.name for thread in threading.enumerate()})
 
     monkeypatch.setattr(worker, "_close_all", close_while_asked)
 
