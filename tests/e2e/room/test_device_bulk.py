@@ -1,5 +1,6 @@
 """Many devices at once, through a real console, node, broker and database, by mouse and keys."""
 
+import asyncio
 import json
 import sqlite3
 
@@ -15,6 +16,7 @@ from core.field.client.device import Access, DeviceInfo
 from core.field.client.runner import FieldRunner
 from core.field.client.simulate import SimulatedDevice
 from core.field.kinds import find_kinds
+from core.field.model import DeviceState
 from core.field.settings import BrokerSettings
 from tests.e2e.room.test_main_job import create_administrator
 from tests.fixtures.console import act, press, until
@@ -140,21 +142,27 @@ def test_many_devices_are_edited_commanded_removed_and_put_back_each_with_its_re
         assert all("done" in results[f"gateway/g{n}"] for n in range(N_DEVICES))
         await act(key, page, Qt.Key.Key_Escape)
 
+        # What is removed and still out there comes back by its next word.
+        await asyncio.to_thread(posts.stop)
+        await until(lambda: not any(one.state is DeviceState.ONLINE for one in live.devices.values()), "their goodbye")
         await choose_all()
         await act(press, bar, "Disable")
         await until(lambda: not any(one.is_enabled for one in sources()), "all to be disabled")
+        await until(lambda: bar._said.text().startswith("7 disabled"), "the count of those that are disabled")
         await choose_all()
         await act(hold, bar, "Hold to remove")
         await until(lambda: not sources(), "an empty tree")
         await until(lambda: bar._said.text().startswith("7 removed"), "the count of those that are gone")
         await act(press, bar, "Undo")
         await until(lambda: len(sources()) == N_ALL, "all to be back")
+        await until(lambda: bar._said.text().startswith("7 put back"), "the count of those that are back")
         assert not any(one.is_enabled for one in sources())
         assert {one.camera_id for one in live.cameras.values()} == names_of_cameras
 
         await choose_all()
         await act(hold, bar, "Hold to remove")
         await until(lambda: not sources(), "an empty tree again")
+        await until(lambda: bar._said.text().startswith("7 removed"), "the count of those that are gone again")
         await act(press, bar, "Put away")
         await act(press, panel, "Removed")
         removed = panel.currentWidget()
