@@ -118,6 +118,8 @@ def test_what_was_removed_is_listed_and_put_back_as_it_was_also_after_a_restart(
         async with Node(tmp_path, settings_for(mosquitto), audit=audit.append) as node:
             place = GeoPoint(60.0, 25.0)
             await node.service.add_devices(MAYA, [station(1, site="Quay", tags=("loop",), position=place), station(2)])
+            # This device does not say again what it said before somebody listened.
+            await node.connected()
             device = FieldDevice(mosquitto)
             await until(lambda: node.device().state is DeviceState.ONLINE)
             for number in range(3):
